@@ -1,0 +1,1 @@
+"""The benchmarks against peers: `python -m bench.run`, which `make bench` calls. See README.md."""

@@ -1,0 +1,54 @@
+"""Client of inference servers that speak the Open Inference Protocol v2 over gRPC.
+
+    from penstock_client import Client
+
+    with Client("127.0.0.1:8001") as client:
+        result = client.infer("digits", {"image": image})
+        result["probabilities"]
+
+Everything that goes wrong is raised as one of:
+
+    PenstockClientError
+    ├── InputError              the arguments cannot be sent; nothing was sent
+    ├── ResponseError           the server's answer breaks the protocol or cannot be held in NumPy
+    └── CallError               the call failed; has .code and .message
+        ├── InvalidRequestError     the server refused the tensors: fix them
+        ├── NotFoundError           no such model, version or call
+        ├── DeadlineError           no answer within the timeout
+        ├── OverloadedError         refused for lack of room: retry after .retry_after_s
+        ├── UnavailableError        no server there, or it is shutting down: retry elsewhere
+        └── UnimplementedError      the server does not offer this
+"""
+
+from ._client import Client, ModelMetadata, ServerMetadata, TensorMetadata
+from ._errors import (
+    CallError,
+    DeadlineError,
+    InputError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    PenstockClientError,
+    ResponseError,
+    UnavailableError,
+    UnimplementedError,
+)
+from ._infer import InferResult
+
+__all__ = [
+    "CallError",
+    "Client",
+    "DeadlineError",
+    "InferResult",
+    "InputError",
+    "InvalidRequestError",
+    "ModelMetadata",
+    "NotFoundError",
+    "OverloadedError",
+    "PenstockClientError",
+    "ResponseError",
+    "ServerMetadata",
+    "TensorMetadata",
+    "UnavailableError",
+    "UnimplementedError",
+]

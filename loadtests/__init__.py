@@ -1,0 +1,1 @@
+"""Load tests with Locust: `python -m loadtests.run SCENARIO`. See README.md."""

@@ -1,0 +1,142 @@
+// The Python module penstock._core: Server and the values it takes and returns, nothing more. Any
+// Python thread may call it; the GIL is released around everything that blocks. Knows only
+// native/include/penstock.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <penstock/server.h>
+
+#include "load.h"
+#include "options_from_python.h"
+
+namespace penstock::binding {
+namespace {
+
+namespace py = pybind11;
+
+// Raised by PyInit only; a module-level object that lives as long as the interpreter.
+PyObject* error_class = nullptr;
+
+[[noreturn]] void Raise(const Error& error) {
+  const py::tuple arguments = py::make_tuple(error.code, error.message);
+  PyErr_SetObject(error_class, arguments.ptr());
+  throw py::error_already_set();
+}
+
+// Owns a Server for Python. A forked child has the object but none of its threads, so there every
+// method raises, and the destructor leaves the server alone: joining would wait for ever.
+class ServerHandle final {
+ public:
+  static std::unique_ptr<ServerHandle> Create(const py::object& options,
+                                              const std::vector<ModelSource>& models) {
+    const ServerOptions server_options = ServerOptionsFromPython(options);
+    Error error;
+    std::unique_ptr<Server> server;
+    {
+      const py::gil_scoped_release release;
+      server = Server::Create(server_options, models, &error);
+    }
+    if (server == nullptr) Raise(error);
+    return std::unique_ptr<ServerHandle>(new ServerHandle(std::move(server)));
+  }
+
+  ~ServerHandle() {
+    if (getpid() != owner_pid_) {
+      static_cast<void>(server_.release());
+      return;
+    }
+    const py::gil_scoped_release release;
+    server_.reset();
+  }
+  ServerHandle(const ServerHandle&) = delete;
+  ServerHandle& operator=(const ServerHandle&) = delete;
+
+  bool Stop(std::int64_t drain_timeout_ms) {
+    Server& server = Checked();
+    if (drain_timeout_ms < 0) throw py::value_error("drain_timeout_ms is negative");
+    if (stopped_.exchange(true)) throw std::runtime_error("the server was stopped before");
+    const py::gil_scoped_release release;
+    return server.Stop(std::chrono::milliseconds(drain_timeout_ms));
+  }
+
+  Server& Checked() const {
+    if (getpid() != owner_pid_) {
+      throw std::runtime_error("the server belongs to the process that forked this one");
+    }
+    return *server_;
+  }
+
+ private:
+  explicit ServerHandle(std::unique_ptr<Server> server)
+      : server_(std::move(server)), owner_pid_(getpid()) {}
+
+  std::unique_ptr<Server> server_;
+  const pid_t owner_pid_;
+  std::atomic<bool> stopped_ = false;  // seq_cst; Python threads may race to stop
+};
+
+void BindValues(py::module_& module) {
+  py::class_<ModelSource>(module, "ModelSource")
+      .def(py::init([](std::string name, std::int64_t version, std::string path,
+                       const py::object& options) {
+             return ModelSource{.name = std::move(name),
+                                .version = version,
+                                .path = std::move(path),
+                                .options = ModelOptionsFromPython(options)};
+           }),
+           py::kw_only(), py::arg("name"), py::arg("version"), py::arg("path"), py::arg("options"))
+      .def_readonly("name", &ModelSource::name)
+      .def_readonly("version", &ModelSource::version)
+      .def_readonly("path", &ModelSource::path);
+  py::class_<ModelReport>(module, "ModelReport")
+      .def_readonly("name", &ModelReport::name)
+      .def_readonly("version", &ModelReport::version)
+      .def_readonly("batchable", &ModelReport::batchable)
+      .def_readonly("batchable_reason", &ModelReport::batchable_reason)
+      .def_readonly("execution", &ModelReport::execution)
+      .def_readonly("execution_reason", &ModelReport::execution_reason)
+      .def_readonly("max_batch_size", &ModelReport::max_batch_size)
+      .def_readonly("l1_us", &ModelReport::l1_us)
+      .def_readonly("lmax_us", &ModelReport::lmax_us);
+  py::class_<Server::LiveCounts>(module, "LiveCounts")
+      .def_readonly("connections", &Server::LiveCounts::connections)
+      .def_readonly("calls", &Server::LiveCounts::calls)
+      .def_readonly("buffers", &Server::LiveCounts::buffers)
+      .def_readonly("accepted", &Server::LiveCounts::accepted)
+      .def_readonly("finished", &Server::LiveCounts::finished);
+}
+
+void BindServer(py::module_& module) {
+  py::class_<ServerHandle>(module, "Server")
+      .def_static("create", &ServerHandle::Create, py::arg("options"), py::arg("models"))
+      .def("stop", &ServerHandle::Stop, py::arg("drain_timeout_ms"))
+      .def("live_counts", [](const ServerHandle& self) { return self.Checked().live_counts(); })
+      .def_property_readonly("host", [](const ServerHandle& self) { return self.Checked().host(); })
+      .def_property_readonly("grpc_port",
+                             [](const ServerHandle& self) { return self.Checked().grpc_port(); })
+      .def_property_readonly("models",
+                             [](const ServerHandle& self) { return self.Checked().models(); });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module) {
+  error_class = PyErr_NewException("penstock._core.Error", nullptr, nullptr);
+  if (error_class == nullptr) throw py::error_already_set();
+  module.attr("Error") = py::reinterpret_borrow<py::object>(error_class);
+  BindValues(module);
+  BindServer(module);
+  BindLoad(module, error_class);
+}
+
+}  // namespace penstock::binding

@@ -1,0 +1,124 @@
+#include "inference/infer_call.h"
+
+#include <array>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace penstock {
+
+// 1. Start: the message is complete. Views are laid over it; nothing is copied.
+void InferCall::Start(InferContext& context, grpc::Call& call, Buffer message) {
+  if (context.free.empty()) context.free.push_back(std::make_unique<InferCall>(context));
+  InferCall* self = context.free.back().release();
+  context.free.pop_back();
+  self->call_ = &call;
+  self->message_ = std::move(message);
+  call.set_method_state(self);
+  const Status status = self->Admit();
+  if (status.ok()) {
+    self->Enqueue();
+  } else {
+    self->RespondError(status);
+  }
+}
+
+// 2. Admit: is it a request that the model can answer?
+Status InferCall::Admit() {
+  RETURN_IF_ERROR(wire::DecodeInferRequest(message_.bytes(), request_));
+  ASSIGN_OR_RETURN(model_, context_.models.Resolve(request_.model_name, request_.model_version));
+  return BindRequest(request_, *model_, tensors_);
+}
+
+// 3. Enqueue: from here the entry is in one queue, until it is run, expired or cancelled.
+void InferCall::Enqueue() {
+  inputs = tensors_.inputs;
+  rows = tensors_.rows;
+  deadline = call_->deadline();
+  enqueued_at = call_->now();
+  home = &context_.home;
+  handed_over = false;
+  context_.runner.Enqueue(*model_, *this);
+}
+
+// 4. Deliver: back on the loop, with the rows of a batch or with the reason why there are none.
+void InferCall::Deliver() {
+  if (call_->concluded()) {
+    // Cancelled while it ran: nobody waits for the answer.
+    grpc::Call& call = *call_;
+    Recycle();
+    call.Release();
+  } else if (!result.status.ok()) {
+    RespondError(result.status);
+  } else {
+    if (handed_over) context_.cells.Add(metrics::Counter::kRequestsPool);
+    Respond();
+  }
+}
+
+// 5. Respond: small outputs are copied into the reply, large ones are sent from the batch's memory.
+void InferCall::Respond() {
+  CollectOutputs();
+  const std::array<wire::InferParameter, 2> batch = {
+      {{.name = "penstock_batch_size", .value = result.batch_rows},
+       {.name = "penstock_batch_row", .value = result.first_row}}};
+  wire::InferResponse response = {.model_name = model_->name(),
+                                  .model_version = model_->version_text(),
+                                  .id = request_.id,
+                                  .outputs = outputs_};
+  if (context_.report_batch_size) response.parameters = batch;
+  ByteQueue& body = call_->BeginMessage(wire::InferResponseSize(response));
+  wire::EncodeInferResponse(response, result.outputs, body);
+  grpc::Call& call = *call_;
+  Recycle();
+  call.Finish({});
+}
+
+void InferCall::RespondError(const Status& status) {
+  call_->Finish(status);
+  Recycle();  // now: `status` may be our own result's
+}
+
+// The request's rows of each output that it asked for.
+void InferCall::CollectOutputs() {
+  outputs_.clear();
+  const std::span<const TensorView> tensors = result.outputs->tensors();
+  for (const std::size_t index : tensors_.outputs) {
+    const TensorView& tensor = tensors[index];
+    wire::InferOutput& output = outputs_.emplace_back();
+    output = {.name = model_->outputs()[index].name,
+              .dtype = tensor.dtype,
+              .shape = tensor.shape,
+              .data = tensor.data};
+    if (rows == result.batch_rows) continue;
+    const std::size_t row_size = tensor.data.size() / static_cast<std::size_t>(result.batch_rows);
+    output.shape.Set(0, rows);
+    output.data = tensor.data.subspan(static_cast<std::size_t>(result.first_row) * row_size,
+                                      static_cast<std::size_t>(rows) * row_size);
+  }
+}
+
+void InferCall::Cancel(grpc::Call& call) {
+  auto& self = *static_cast<InferCall*>(call.method_state());
+  // Not to be removed any more: a run uses its memory, and Deliver will release it.
+  if (!self.context_.runner.Remove(*self.model_, self)) return;
+  self.Recycle();
+  call.Release();
+}
+
+// Everything that belongs to this request goes; what is only memory stays for the next.
+void InferCall::Recycle() {
+  call_ = nullptr;
+  result = {};
+  message_.Reset();
+  constexpr std::size_t kFreeMax = 256;
+  // A request with very many tensors does not leave its memory behind.
+  constexpr std::size_t kEntriesKeptMax = 64;
+  std::unique_ptr<InferCall> self(this);
+  const bool small = request_.inputs.capacity() <= kEntriesKeptMax &&
+                     request_.raw_input_contents.capacity() <= kEntriesKeptMax &&
+                     request_.requested_outputs.capacity() <= kEntriesKeptMax;
+  if (small && context_.free.size() < kFreeMax) context_.free.push_back(std::move(self));
+}
+
+}  // namespace penstock

@@ -1,0 +1,64 @@
+// THE STORY of one ModelInfer request, in life order: Start, Admit, Enqueue, (a batch runs),
+// Deliver, Respond. Every early end goes to Respond as well: there is one way out, in grpc::Call,
+// and it counts. One loop's thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/mailbox.h"
+#include "batching/queue_entry.h"
+#include "grpc/call.h"
+#include "inference/inline_runner.h"
+#include "inference/request_tensors.h"
+#include "metrics/catalogue.h"
+#include "model/model_table.h"
+#include "wire/infer_request.h"
+#include "wire/infer_response.h"
+
+namespace penstock {
+
+class InferCall;
+
+// What the infer calls of one loop share; all of it outlives them.
+struct InferContext {
+  const ModelTable& models;
+  InlineRunner& runner;
+  // The loop itself: results are delivered there.
+  Mailbox& home;
+  metrics::Cells& cells;
+  // For tests: the response says in which batch the request ran.
+  bool report_batch_size = false;
+  // Calls that ended, kept with their memory for the next ones.
+  std::vector<std::unique_ptr<InferCall>> free;
+};
+
+class InferCall final : public QueueEntry {
+ public:
+  // Takes one from context.free, or makes one, and runs its story.
+  static void Start(InferContext& context, grpc::Call& call, Buffer message);
+  // The call ended without an answer; ours ends when nothing uses it any more.
+  static void Cancel(grpc::Call& call);
+
+  explicit InferCall(InferContext& context) : context_(context) {}
+
+ private:
+  Status Admit();
+  void Enqueue();
+  void Deliver() override;
+  void Respond();
+  void RespondError(const Status& status);
+  void CollectOutputs();
+  void Recycle();
+
+  InferContext& context_;
+  grpc::Call* call_ = nullptr;
+  Buffer message_;
+  wire::InferRequest request_;
+  const ModelVersion* model_ = nullptr;
+  RequestTensors tensors_;
+  std::vector<wire::InferOutput> outputs_;
+};
+
+}  // namespace penstock

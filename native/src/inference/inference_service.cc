@@ -1,0 +1,154 @@
+#include "inference/inference_service.h"
+
+#include <utility>
+
+#include "base/strings.h"
+#include "grpc/call.h"
+#include "wire/control_messages.h"
+
+namespace penstock {
+namespace {
+
+constexpr std::string_view kServiceName = "inference.GRPCInferenceService";
+
+void Reply(grpc::Call& call, std::string_view message) {
+  call.BeginMessage(message.size()).Append(std::as_bytes(std::span(message)));
+}
+
+class InferMethod final : public grpc::Method {
+ public:
+  explicit InferMethod(InferContext& context) : context_(context) {}
+
+  // A large tensor is received where the engine can read it best; small ones are copied into a
+  // batch anyway.
+  Result<grpc::MessagePlan> OnMessageBegin(grpc::Call& /*call*/, std::size_t length,
+                                           std::span<const std::byte> head) override {
+    constexpr std::size_t kAlignedMin = 4096;
+    if (length < kAlignedMin) return grpc::MessagePlan();
+    return grpc::MessagePlan{.aligned_at = wire::FirstRawTensorOffset(head).value_or(0)};
+  }
+  void OnMessage(grpc::Call& call, Buffer message) override {
+    InferCall::Start(context_, call, std::move(message));
+  }
+  void OnCancel(grpc::Call& call) override { InferCall::Cancel(call); }
+
+ private:
+  InferContext& context_;
+};
+
+// One message in, one message out, answered on the spot.
+class ControlMethod final : public grpc::Method {
+ public:
+  using Answer = std::function<Result<std::string>(std::span<const std::byte>)>;
+  explicit ControlMethod(Answer answer) : answer_(std::move(answer)) {}
+
+  void OnMessage(grpc::Call& call, Buffer message) override {
+    const Result<std::string> reply = answer_(message.bytes());
+    if (reply.ok()) Reply(call, reply.value());
+    call.Finish(reply.status());
+  }
+  void OnCancel(grpc::Call& call) override { call.Release(); }
+
+ private:
+  Answer answer_;
+};
+
+// A stream of questions, each answered by one message.
+class ReflectionMethod final : public grpc::Method {
+ public:
+  explicit ReflectionMethod(const ReflectionIndex& index) : index_(index) {}
+
+  bool streaming() const override { return true; }
+  void OnMessage(grpc::Call& call, Buffer message) override {
+    Reply(call, index_.Answer(message.bytes()));
+    call.Flush();
+  }
+  void OnHalfClose(grpc::Call& call) override { call.Finish({}); }
+  void OnCancel(grpc::Call& call) override { call.Release(); }
+
+ private:
+  const ReflectionIndex& index_;
+};
+
+}  // namespace
+
+InferenceService::InferenceService(const Resources& resources)
+    : resources_(resources),
+      runner_(resources.models, resources.scheduler, resources.clock, resources.cells),
+      infer_context_{.models = resources.models,
+                     .runner = runner_,
+                     .home = resources.home,
+                     .cells = resources.cells,
+                     .report_batch_size = resources.report_batch_size} {}
+
+InferenceService::~InferenceService() = default;
+
+void InferenceService::AddMethods(grpc::Router& router) {
+  methods_.push_back(std::make_unique<InferMethod>(infer_context_));
+  router.Add("/inference.GRPCInferenceService/ModelInfer", *methods_.back());
+  for (const std::string_view path :
+       {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+    methods_.push_back(std::make_unique<ReflectionMethod>(resources_.reflection));
+    router.Add(path, *methods_.back());
+  }
+  using Request = std::span<const std::byte>;
+  AddControlMethod(router, "/inference.GRPCInferenceService/ServerLive",
+                   [](Request request) -> Result<std::string> {
+                     RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerLiveRequest"));
+                     return EncodeServerLiveResponse(true);
+                   });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ServerReady",
+                   [this](Request request) -> Result<std::string> {
+                     RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerReadyRequest"));
+                     return EncodeServerReadyResponse(ready());
+                   });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ModelReady",
+                   [this](Request request) { return ModelReady(request); });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ServerMetadata",
+                   [this](Request request) { return ServerMetadata(request); });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ModelMetadata",
+                   [this](Request request) { return ModelMetadata(request); });
+  AddControlMethod(router, "/grpc.health.v1.Health/Check",
+                   [this](Request request) { return Health(request); });
+}
+
+void InferenceService::AddControlMethod(grpc::Router& router, std::string_view path,
+                                        Answer answer) {
+  methods_.push_back(std::make_unique<ControlMethod>(std::move(answer)));
+  router.Add(path, *methods_.back());
+}
+
+// A model that is not there is not ready, which is an answer and not an error.
+Result<std::string> InferenceService::ModelReady(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const ModelReadyRequest asked, DecodeModelReadyRequest(request));
+  const bool served = resources_.models.Resolve(asked.name, asked.version).ok();
+  return EncodeModelReadyResponse(served && ready());
+}
+
+Result<std::string> InferenceService::ServerMetadata(std::span<const std::byte> request) const {
+  RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerMetadataRequest"));
+  return EncodeServerMetadataResponse({.name = resources_.state.name,
+                                       .version = resources_.state.version,
+                                       .extensions = {"binary_tensor_data"}});
+}
+
+Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const ModelMetadataRequest asked, DecodeModelMetadataRequest(request));
+  ASSIGN_OR_RETURN(const ModelVersion* model, resources_.models.Resolve(asked.name, asked.version));
+  return EncodeModelMetadataResponse(
+      {.name = model->name(),
+       .versions = resources_.models.VersionsOf(model->name()),
+       .inputs = {model->inputs().begin(), model->inputs().end()},
+       .outputs = {model->outputs().begin(), model->outputs().end()}});
+}
+
+Result<std::string> InferenceService::Health(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const HealthCheckRequest asked, DecodeHealthCheckRequest(request));
+  if (!asked.service.empty() && asked.service != kServiceName) {
+    return NotFound(StrCat("service '", Printable(asked.service), "' is not known here"));
+  }
+  return EncodeHealthCheckResponse(ready() ? ServingStatus::kServing : ServingStatus::kNotServing);
+}
+
+}  // namespace penstock

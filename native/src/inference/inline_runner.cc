@@ -1,0 +1,79 @@
+#include "inference/inline_runner.h"
+
+#include "base/strings.h"
+
+namespace penstock {
+
+InlineRunner::InlineRunner(const ModelTable& models, Scheduler& scheduler, const Clock& clock,
+                           metrics::Cells& cells)
+    : scheduler_(scheduler), clock_(clock), cells_(cells), pending_(models.versions().size()) {
+  for (const std::unique_ptr<ModelVersion>& model : models.versions()) {
+    pending_[model->index()].model = model.get();
+  }
+}
+
+void InlineRunner::Enqueue(const ModelVersion& model, QueueEntry& entry) {
+  Pending& pending = pending_[model.index()];
+  if (pending.entries.empty()) touched_.push_back(model.index());
+  pending.entries.PushBack(entry);
+}
+
+bool InlineRunner::Remove(const ModelVersion& model, QueueEntry& entry) {
+  if (entry.handed_over) return scheduler_.Remove(model.queue(), entry);
+  // Cancelled in the turn that brought it: nobody else has seen it.
+  static_cast<ListLink<QueueEntry>&>(entry).Unlink();
+  return true;
+}
+
+void InlineRunner::RunTurn() {
+  TimeNs budget = kInlineBudget;
+  turn_.swap(touched_);
+  for (const std::size_t index : turn_) {
+    Pending& pending = pending_[index];
+    if (pending.model->warmup().run_inline) RunInline(pending, budget);
+    if (!pending.entries.empty()) HandOver(pending);
+  }
+  turn_.clear();
+}
+
+void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
+  const ModelVersion& model = *pending.model;
+  const DurationTable durations = model.warmup().durations;
+  // Longer than a turn's budget and inline all the same: the operator asked for it. Such a model
+  // gets one batch a turn.
+  const bool asked_for = PredictRun(durations, 1) > kInlineBudget;
+  while (!pending.entries.empty()) {
+    const TimeNs needed = PredictRun(durations, pending.entries.front()->rows);
+    if (needed > budget && !(asked_for && budget == kInlineBudget)) return;
+    const std::int64_t rows = RowsWithin(durations, model.max_batch_size(), budget);
+    EntryList expired;
+    const TimeNs now = clock_.Now();
+    TakeBatch(pending.entries, {.batchable = model.batchable(), .rows_max = rows}, now, batch_,
+              expired);
+    while (QueueEntry* entry = expired.PopFront()) {
+      entry->result.status = DeadlineExceeded("the deadline passed while the request waited");
+      entry->Deliver();
+    }
+    if (batch_.empty()) continue;
+    runner_.Run(model.session(), batch_);
+    budget -= clock_.Now() - now;
+    cells_.Add(metrics::Counter::kRequestsInline, static_cast<std::int64_t>(batch_.size()));
+    for (QueueEntry* entry : batch_) entry->Deliver();
+  }
+}
+
+void InlineRunner::HandOver(Pending& pending) {
+  const ModelVersion& model = *pending.model;
+  for (QueueEntry* entry = pending.entries.front(); entry != nullptr;
+       entry = pending.entries.Next(*entry)) {
+    entry->handed_over = true;
+  }
+  scheduler_.Enqueue(model.queue(), pending.entries);
+  while (QueueEntry* entry = pending.entries.PopFront()) {
+    entry->result.status =
+        ResourceExhausted(StrCat("model '", model.name(), "': its queue is full"));
+    entry->Deliver();
+  }
+}
+
+}  // namespace penstock

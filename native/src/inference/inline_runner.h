@@ -1,0 +1,52 @@
+// The batches that a loop runs itself: what one turn brought for a model whose runs are short, run
+// in place at the end of the turn. What does not fit in the turn goes to the scheduler. The loop's
+// thread only.
+#pragma once
+
+#include <vector>
+
+#include "base/clock.h"
+#include "batching/batch_runner.h"
+#include "batching/scheduler.h"
+#include "metrics/catalogue.h"
+#include "model/model_table.h"
+
+namespace penstock {
+
+// A loop computes this long in a turn at most, so that its other connections never wait long.
+inline constexpr TimeNs kInlineBudget = 250 * kMicrosecond;
+
+class InlineRunner final {
+ public:
+  InlineRunner(const ModelTable& models, Scheduler& scheduler, const Clock& clock,
+               metrics::Cells& cells);
+  // Every entry must have been delivered or removed.
+  ~InlineRunner() = default;
+
+  // The entry is run, and delivered, at the end of this turn or later.
+  void Enqueue(const ModelVersion& model, QueueEntry& entry);
+  // True: the entry will not be delivered. False: it will.
+  bool Remove(const ModelVersion& model, QueueEntry& entry);
+  // At the end of a turn. Delivers what it runs, and what the scheduler has no room for.
+  void RunTurn();
+
+ private:
+  struct Pending {
+    const ModelVersion* model = nullptr;
+    EntryList entries;
+  };
+
+  void RunInline(Pending& pending, TimeNs& budget);
+  void HandOver(Pending& pending);
+
+  Scheduler& scheduler_;
+  const Clock& clock_;
+  metrics::Cells& cells_;
+  std::vector<Pending> pending_;      // by ModelVersion::index
+  std::vector<std::size_t> touched_;  // indices with entries
+  std::vector<std::size_t> turn_;     // of the turn being run
+  BatchRunner runner_;
+  std::vector<QueueEntry*> batch_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,46 @@
+// Every count that the data plane keeps, once: its name, what it counts. Cells hold them per loop.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace penstock::metrics {
+
+enum class Counter : std::uint8_t {
+  kConnectionsOpened,
+  kConnectionsClosed,
+  kCallsAccepted,
+  kCallsFinished,  // = accepted once the server rests
+  kCallsReleased,  // finished and nothing uses their memory any more
+  kCallsCancelled,
+  kCallsExpired,
+  kRequestsInline,  // answered from a run on their own loop
+  kRequestsPool,    // from a run on a compute thread
+  kCount,
+};
+
+// In the order of Counter.
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Counter::kCount)>
+    kCounterNames = {"connections_opened", "connections_closed", "calls_accepted",
+                     "calls_finished",     "calls_released",     "calls_cancelled",
+                     "calls_expired",      "requests_inline",    "requests_pool"};
+
+// The counts of one thread: it alone writes, anyone reads. Relaxed: a count orders nothing.
+class Cells final {
+ public:
+  void Add(Counter counter, std::int64_t n = 1) {
+    std::atomic<std::int64_t>& cell = cells_[static_cast<std::size_t>(counter)];
+    cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::int64_t Get(Counter counter) const {
+    return cells_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(Counter::kCount)> cells_{};
+};
+
+}  // namespace penstock::metrics

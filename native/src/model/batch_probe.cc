@@ -1,0 +1,238 @@
+// Makes the probe's numbers, runs them and compares. Seeded: the same model gives the same verdict
+// at every start.
+#include "model/batch_probe.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "base/strings.h"
+#include "model/probe_numbers.h"
+
+namespace penstock {
+namespace {
+
+using Recipe = ProbeInputs::Recipe;
+using Values = ProbeInputs::Values;
+
+// Enough that a mix-up of rows shows, few enough for a model of seconds.
+constexpr std::int64_t kProbeRows = 3;
+
+// A model that declares more for one row is not probed: the number may be nonsense, and allocating
+// it would end the process.
+constexpr std::int64_t kProbeBytesMax = std::int64_t{256} << 20;
+
+Shape ConcreteShape(const TensorSpec& spec, Recipe recipe, std::int64_t rows) {
+  Shape shape = spec.shape;
+  for (std::size_t i = 0; i < shape.rank(); ++i) {
+    if (shape[i] >= 0) continue;
+    shape.Set(i, i == 0 ? rows : recipe.free_dim);
+  }
+  return shape;
+}
+
+// kProbeBytesMax + 1 for anything above the limit, so that sums stay far from overflow.
+std::int64_t ByteCount(const TensorSpec& spec, const Shape& shape) {
+  const std::optional<std::int64_t> count = shape.ElementCount();
+  const std::int64_t size_bytes = static_cast<std::int64_t>(DataTypeSize(spec.dtype));
+  if (!count.has_value() || *count > kProbeBytesMax / size_bytes) return kProbeBytesMax + 1;
+  return *count * size_bytes;
+}
+
+void FillRow(const TensorSpec& spec, Values values, std::uint64_t seed, std::span<std::byte> row) {
+  std::mt19937_64 random(seed);
+  const std::size_t size_bytes = DataTypeSize(spec.dtype);
+  for (std::size_t at = 0; at + size_bytes <= row.size(); at += size_bytes) {
+    // 53 random bits as a fraction in [0, 1).
+    double number = static_cast<double>(random() >> 11) * 0x1p-53;
+    if (IsFloat(spec.dtype)) {
+      if (values == Values::kWide) number = number * 2 - 1;
+    } else {
+      const double bound = values == Values::kWide ? 4 : values == Values::kNarrow ? 2 : 1;
+      number = static_cast<double>(static_cast<int>(number * bound));
+    }
+    if (values == Values::kZeros) number = 0;
+    StoreNumber(spec.dtype, number, row.subspan(at, size_bytes));
+  }
+}
+
+// One run's outputs, or the sentence that says why they are not what a batch gives.
+struct RunOutcome {
+  std::unique_ptr<SessionOutputs> outputs;
+  Status status;
+};
+
+RunOutcome RunProbe(Session& session, std::span<const TensorView> inputs) {
+  Result<std::unique_ptr<SessionOutputs>> result = session.Run(inputs);
+  if (!result.ok()) return {nullptr, result.status()};
+  return {std::move(result).value(), {}};
+}
+
+// Empty where each output has `rows` in front.
+std::string CheckRowCounts(const Session& session, const SessionOutputs& outputs,
+                           std::int64_t rows) {
+  for (std::size_t i = 0; i < outputs.tensors().size(); ++i) {
+    const Shape& shape = outputs.tensors()[i].shape;
+    if (shape.rank() > 0 && shape[0] == rows) continue;
+    return StrCat("output '", Printable(session.outputs()[i].name), "' has shape ",
+                  shape.ToString(), " for ", rows, rows == 1 ? " row" : " rows");
+  }
+  return "";
+}
+
+// Empty where row `index` of `together` is what it was alone.
+std::string CompareRow(const Session& session, const SessionOutputs& alone,
+                       const SessionOutputs& together, std::int64_t index) {
+  for (std::size_t i = 0; i < alone.tensors().size(); ++i) {
+    const TensorView& single = alone.tensors()[i];
+    const TensorView& batch = together.tensors()[i];
+    const std::size_t row_bytes = single.data.size();
+    const std::size_t start = static_cast<std::size_t>(index) * row_bytes;
+    const bool same_size = batch.data.size() == static_cast<std::size_t>(kProbeRows) * row_bytes;
+    if (same_size &&
+        NumbersAgree(single.dtype, single.data, batch.data.subspan(start, row_bytes))) {
+      continue;
+    }
+    return StrCat("row ", index, " of output '", Printable(session.outputs()[i].name),
+                  "' differs between a run alone and a run of ", kProbeRows, " rows");
+  }
+  return "";
+}
+
+// What rows alone and together say, or the engine's refusal of one of these runs.
+struct Verdict {
+  std::string fault;  // empty where rows are independent
+  bool refused = false;
+};
+
+Verdict FindDependence(Session& session, const ProbeInputs& inputs) {
+  const RunOutcome together = RunProbe(session, inputs.views());
+  if (!together.status.ok()) {
+    return {StrCat("a run of ", kProbeRows, " rows fails: ", together.status.message()), true};
+  }
+  std::string fault = CheckRowCounts(session, *together.outputs, kProbeRows);
+  for (std::int64_t i = 0; i < kProbeRows && fault.empty(); ++i) {
+    const std::vector<TensorView> row = inputs.Row(i);
+    const RunOutcome alone = RunProbe(session, row);
+    if (!alone.status.ok()) {
+      return {StrCat("a run of one row fails: ", alone.status.message()), true};
+    }
+    fault = CheckRowCounts(session, *alone.outputs, 1);
+    if (fault.empty()) fault = CompareRow(session, *alone.outputs, *together.outputs, i);
+  }
+  return {std::move(fault), false};
+}
+
+// Empty where every input declares a free first dimension.
+std::string FindFixedInput(const Session& session) {
+  if (session.inputs().empty()) return "the model has no inputs";
+  if (session.outputs().empty()) return "the model has no outputs";
+  for (const TensorSpec& spec : session.inputs()) {
+    if (spec.first_dim_symbolic) continue;
+    return StrCat("input '", Printable(spec.name), "' has the shape ", spec.shape.ToString(),
+                  ", its first dimension is not free");
+  }
+  return "";
+}
+
+bool HasFreeInnerDim(std::span<const TensorSpec> specs) {
+  return std::ranges::any_of(specs, [](const TensorSpec& spec) {
+    const std::span<const std::int64_t> dims = spec.shape.dims();
+    return dims.size() > 1 &&
+           std::ranges::any_of(dims.subspan(1), [](std::int64_t dim) { return dim < 0; });
+  });
+}
+
+std::vector<Recipe> Recipes(std::span<const TensorSpec> specs) {
+  std::vector<Recipe> recipes;
+  for (const Values values : {Values::kWide, Values::kNarrow, Values::kZeroIndex, Values::kZeros}) {
+    recipes.push_back({.values = values, .free_dim = 8});
+    if (HasFreeInnerDim(specs)) recipes.push_back({.values = values, .free_dim = 1});
+  }
+  return recipes;
+}
+
+}  // namespace
+
+ProbeInputs::ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::int64_t rows)
+    : rows_(rows) {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const Shape shape = ConcreteShape(specs[i], recipe, rows);
+    const std::size_t byte_count =
+        static_cast<std::size_t>(shape.ElementCount().value_or(0)) * DataTypeSize(specs[i].dtype);
+    std::vector<std::byte>& bytes = storage_.emplace_back(byte_count);
+    const std::size_t row_count =
+        specs[i].first_dim_symbolic ? static_cast<std::size_t>(rows) : std::size_t{1};
+    const std::size_t row_bytes = bytes.size() / row_count;
+    for (std::size_t row = 0; row < row_count; ++row) {
+      FillRow(specs[i], recipe.values, (i + 1) * 1000 + row,
+              std::span(bytes).subspan(row * row_bytes, row_bytes));
+    }
+    views_.push_back({.dtype = specs[i].dtype, .shape = shape, .data = bytes});
+  }
+}
+
+std::vector<TensorView> ProbeInputs::Row(std::int64_t index) const {
+  std::vector<TensorView> row = views_;
+  for (TensorView& view : row) {
+    const std::size_t row_bytes = view.data.size() / static_cast<std::size_t>(rows_);
+    view.shape.Set(0, 1);
+    view.data = view.data.subspan(static_cast<std::size_t>(index) * row_bytes, row_bytes);
+  }
+  return row;
+}
+
+std::int64_t ProbeRowBytes(std::span<const TensorSpec> specs, Recipe recipe) {
+  std::int64_t total = 0;
+  for (const TensorSpec& spec : specs) {
+    total += ByteCount(spec, ConcreteShape(spec, recipe, 1));
+  }
+  return total;
+}
+
+ProbeReport ProbeBatching(Session& session) {
+  ProbeReport report;
+  const std::string fixed_input = FindFixedInput(session);
+  std::string refusal;
+  const auto note_refusal = [&refusal](std::string text) {
+    if (refusal.empty()) refusal = std::move(text);
+  };
+  for (const Recipe recipe : Recipes(session.inputs())) {
+    const std::int64_t row_bytes = ProbeRowBytes(session.inputs(), recipe);
+    if (row_bytes > kProbeBytesMax) {
+      note_refusal(StrCat("one row has more than ", kProbeBytesMax, " bytes"));
+      continue;
+    }
+    // One row first: whether the model accepts the values at all is not a matter of batching.
+    const ProbeInputs single(session.inputs(), recipe, 1);
+    const RunOutcome outcome = RunProbe(session, single.views());
+    if (!outcome.status.ok()) {
+      note_refusal(std::string(outcome.status.message()));
+      continue;
+    }
+    report.accepted = true;
+    report.recipe = recipe;
+    if (!fixed_input.empty() || recipe.values == Values::kZeros) break;
+    Verdict verdict = FindDependence(session, ProbeInputs(session.inputs(), recipe, kProbeRows));
+    if (!verdict.refused) {
+      report.batchable = verdict.fault.empty();
+      report.reason = std::move(verdict.fault);
+      return report;
+    }
+    note_refusal(std::move(verdict.fault));
+  }
+  if (!fixed_input.empty()) {
+    report.reason = fixed_input;
+  } else if (report.accepted) {
+    report.reason =
+        StrCat("only zeros were accepted as a probe, and equal rows show nothing; other values: ",
+               refusal);
+  } else {
+    report.reason = StrCat("every probe was refused: ", refusal);
+  }
+  return report;
+}
+
+}  // namespace penstock

@@ -1,0 +1,56 @@
+// Proves that rows are independent: distinct rows, run alone and run together, must agree. Also
+// finds an input that the model accepts, which the warm-up's measurements then use. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "session/session.h"
+
+namespace penstock {
+
+// Bytes for every input of a model, `rows` of them; the views point into the bytes.
+class ProbeInputs final {
+ public:
+  // How far the values reach. Each is tried in turn until the model accepts one.
+  enum class Values {
+    kWide,       // floats in [-1, 1], integers 0 to 3
+    kNarrow,     // floats in [0, 1], integers 0 and 1: indices into two entries, logarithms
+    kZeroIndex,  // floats in [0, 1], integers 0
+    kZeros,      // nothing else was accepted; rows are alike, so this proves nothing
+  };
+  struct Recipe {
+    Values values = Values::kWide;
+    std::int64_t free_dim = 8;  // what stands for a free dimension that is not the batch
+  };
+
+  // Row i is the same whatever `rows` is; an input whose first dimension is fixed keeps it. The
+  // caller has looked at ProbeRowBytes before it asks for many.
+  ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::int64_t rows);
+  // Row `index` alone.
+  std::vector<TensorView> Row(std::int64_t index) const;
+  std::span<const TensorView> views() const { return views_; }
+
+ private:
+  const std::int64_t rows_;
+  std::vector<std::vector<std::byte>> storage_;
+  std::vector<TensorView> views_;
+};
+
+// How many bytes one row has, over all inputs; above 256 MiB, only that it is more.
+std::int64_t ProbeRowBytes(std::span<const TensorSpec> specs, ProbeInputs::Recipe recipe);
+
+struct ProbeReport {
+  bool batchable = false;
+  std::string reason;  // why not
+  // False where the model accepted nothing; `recipe` then means nothing.
+  bool accepted = false;
+  ProbeInputs::Recipe recipe;
+};
+
+ProbeReport ProbeBatching(Session& session);
+
+}  // namespace penstock

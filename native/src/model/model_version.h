@@ -1,0 +1,66 @@
+// One loaded version of a model: what clients may know of it, its session, its queue. Made on the
+// control thread, constant afterwards (the queue belongs to the scheduler); read by every loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "batching/scheduler.h"
+#include "model/warmup.h"
+#include "session/session.h"
+
+namespace penstock {
+
+struct ModelConfig {
+  std::string name;
+  std::int64_t version = 1;
+  WarmupConfig warmup;
+  std::int64_t instance_count = 1;
+  std::int64_t queue_size_max = 10'000;
+};
+
+class ModelVersion final {
+ public:
+  // Warms the session up, which says how it is to be run.
+  static Result<std::unique_ptr<ModelVersion>> Create(const ModelConfig& config,
+                                                      std::unique_ptr<Session> session,
+                                                      const Clock& clock);
+  ModelVersion(const ModelVersion&) = delete;
+  ModelVersion& operator=(const ModelVersion&) = delete;
+
+  const std::string& name() const { return name_; }
+  std::int64_t version() const { return version_; }
+  const std::string& version_text() const { return version_text_; }
+  std::span<const TensorSpec> inputs() const { return session_->inputs(); }
+  std::span<const TensorSpec> outputs() const { return session_->outputs(); }
+  const WarmupReport& warmup() const { return warmup_; }
+  bool batchable() const { return warmup_.batchable; }
+  // Rows that are grouped into one run at most.
+  std::int64_t max_batch_size() const { return warmup_.max_batch_size; }
+  // Rows that one request may bring: what the operator set as max_batch_size. Without a setting a
+  // longer request runs alone; a limit that was only measured must not refuse anyone.
+  std::int64_t request_rows_max() const { return request_rows_max_; }
+  Session& session() const { return *session_; }
+  BatchQueue& queue() const { return *queue_; }
+  // Its place in the ModelTable: loops keep arrays by it.
+  std::size_t index() const { return index_; }
+
+ private:
+  friend class ModelTable;
+  ModelVersion() = default;
+
+  std::string name_;
+  std::int64_t version_ = 0;
+  std::string version_text_;
+  std::unique_ptr<Session> session_;
+  WarmupReport warmup_;
+  std::int64_t request_rows_max_ = 0;
+  std::unique_ptr<BatchQueue> queue_;
+  std::size_t index_ = 0;
+};
+
+}  // namespace penstock

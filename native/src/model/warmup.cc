@@ -1,0 +1,172 @@
+// Probe, measure, decide, in this order.
+#include "model/warmup.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "model/batch_probe.h"
+
+namespace penstock {
+namespace {
+
+// DESIGN.md decision 6: above this the time for each row falls no further on any model measured.
+constexpr std::int64_t kBatchSizeMax = 128;
+// The batch sizes that are tried when none is configured stay below this many bytes of input: the
+// engine's own memory is a multiple of it.
+constexpr std::int64_t kBatchBytesMax = std::int64_t{64} << 20;
+// Of what is configured, larger sizes than this are not warmed.
+constexpr std::int64_t kWarmBytesMax = std::int64_t{1} << 30;
+// An operator may ask for more than is tried, but not for what no machine can hold.
+constexpr std::int64_t kBatchSizeConfigMax = 1 << 20;
+
+// DESIGN.md decision 5: a loop that runs a model in place serves nobody else meanwhile.
+constexpr TimeNs kInlineDurationMax = 100 * kMicrosecond;
+
+// Short runs are repeated, since the least of several is what an idle core needs.
+constexpr int kRunsMax = 20;
+constexpr TimeNs kTimePerSize = 150 * kMillisecond;
+constexpr TimeNs kTimeTotal = 1500 * kMillisecond;
+// A run this long shows no gain from a larger batch that would be worth waiting for.
+constexpr TimeNs kLongRun = 200 * kMillisecond;
+
+// Powers of two up to `limit`, and `limit`.
+std::vector<std::int64_t> BatchSizes(std::int64_t limit) {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = 1; size < limit; size *= 2) sizes.push_back(size);
+  sizes.push_back(limit);
+  return sizes;
+}
+
+// The least of several runs of `inputs`: the first one pays for memory, others for interruptions.
+Result<TimeNs> MeasureRun(Session& session, std::span<const TensorView> inputs,
+                          const Clock& clock) {
+  const TimeNs start = clock.Now();
+  TimeNs before = start;
+  TimeNs least = kNever;
+  for (int i = 0; i < kRunsMax; ++i) {
+    {
+      const Result<std::unique_ptr<SessionOutputs>> outputs = session.Run(inputs);
+      if (!outputs.ok()) return outputs.status();
+    }
+    const TimeNs now = clock.Now();
+    least = std::min(least, now - before);
+    before = now;
+    if (now - start >= kTimePerSize) break;
+  }
+  return least;
+}
+
+std::int64_t LargestBatch(const WarmupConfig& config, bool batchable, std::int64_t row_bytes) {
+  if (!batchable) return 1;
+  if (config.max_batch_size > 0) return config.max_batch_size;
+  std::int64_t size = kBatchSizeMax;
+  while (size > 1 && size > kBatchBytesMax / row_bytes) size /= 2;
+  return size;
+}
+
+// Warms sizes up to `largest` until time is up, and fills durations. Returns the largest size that
+// may be used: `largest`, or the last that ran where a larger one failed.
+std::int64_t Measure(Session& session, ProbeInputs::Recipe recipe, std::int64_t largest,
+                     const Clock& clock, WarmupReport& report) {
+  const std::int64_t row_bytes = std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), recipe));
+  const TimeNs start = clock.Now();
+  for (const std::int64_t size : BatchSizes(largest)) {
+    if (size > 1 && size > kWarmBytesMax / row_bytes) break;
+    const ProbeInputs inputs(session.inputs(), recipe, size);
+    const Result<TimeNs> duration = MeasureRun(session, inputs.views(), clock);
+    if (!duration.ok()) {
+      report.batchable_reason = StrCat("a run of ", size, size == 1 ? " row" : " rows",
+                                       " fails: ", duration.status().message());
+      return report.durations.empty() ? 1 : report.durations.back().first;
+    }
+    report.durations.emplace_back(size, duration.value());
+    if (duration.value() > kLongRun || clock.Now() - start >= kTimeTotal) break;
+  }
+  return largest;
+}
+
+bool DimsFixed(const Session& session, bool batchable) {
+  return std::ranges::all_of(session.inputs(), [batchable](const TensorSpec& spec) {
+    const std::span<const std::int64_t> dims = spec.shape.dims();
+    const std::size_t skipped = batchable && !dims.empty() ? 1 : 0;
+    return std::ranges::all_of(dims.subspan(skipped), [](std::int64_t dim) { return dim >= 0; });
+  });
+}
+
+// "3.7 us", for a reason that people read.
+std::string Microseconds(TimeNs duration) {
+  return StrCat(duration / kMicrosecond, ".", duration % kMicrosecond / 100, " us");
+}
+
+}  // namespace
+
+std::int64_t ChooseMaxBatchSize(std::span<const BatchDuration> durations) {
+  if (durations.empty()) return 1;
+  double best = 0;
+  for (const auto& [rows, duration] : durations) {
+    const double per_row = static_cast<double>(duration) / static_cast<double>(rows);
+    if (best == 0 || per_row < best) best = per_row;
+  }
+  for (const auto& [rows, duration] : durations) {
+    if (static_cast<double>(duration) <= 1.1 * best * static_cast<double>(rows)) return rows;
+  }
+  return durations.back().first;  // not reached: the best itself is within 10 %
+}
+
+ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
+  using Execution = WarmupConfig::Execution;
+  if (!facts.runs_on_cpu)
+    return {false, "the model runs on a device, which a loop never waits for"};
+  if (facts.asked == Execution::kPool) return {false, "execution: pool is configured"};
+  if (facts.asked == Execution::kInline) {
+    std::string reason = "execution: inline is configured";
+    if (facts.l1_ns.has_value() && *facts.l1_ns > kInlineDurationMax) {
+      reason += StrCat(", although a run of one row takes ", Microseconds(*facts.l1_ns));
+    }
+    return {true, reason};
+  }
+  if (!facts.fixed_cost) return {false, "the graph holds control flow, so its cost is not known"};
+  if (!facts.dims_fixed) {
+    return {false, "an input has a free dimension beside the batch, so its cost is not known"};
+  }
+  if (!facts.l1_ns.has_value()) return {false, "no run of the warm-up succeeded"};
+  const std::string measured = StrCat("a run of one row takes ", Microseconds(*facts.l1_ns));
+  const std::string limit = Microseconds(kInlineDurationMax);
+  if (*facts.l1_ns > kInlineDurationMax) return {false, StrCat(measured, ", more than ", limit)};
+  return {true, StrCat(measured, ", at most ", limit)};
+}
+
+Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const Clock& clock) {
+  if (config.max_batch_size < 0 || config.max_batch_size > kBatchSizeConfigMax) {
+    return InvalidArgument(StrCat("max_batch_size is ", config.max_batch_size,
+                                  ", it must be 0 (choose) to ", kBatchSizeConfigMax));
+  }
+  const ProbeReport probe = ProbeBatching(session);
+  WarmupReport report;
+  report.batchable = probe.batchable;
+  report.batchable_reason = probe.reason;
+  if (probe.accepted) {
+    const std::int64_t row_bytes =
+        std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), probe.recipe));
+    const std::int64_t usable = Measure(
+        session, probe.recipe, LargestBatch(config, probe.batchable, row_bytes), clock, report);
+    const bool chosen = config.max_batch_size == 0;
+    report.max_batch_size = chosen ? ChooseMaxBatchSize(report.durations) : usable;
+  }
+  if (!report.durations.empty()) report.l1_ns = report.durations.front().second;
+  for (const auto& [rows, duration] : report.durations) {
+    if (rows <= report.max_batch_size) report.lmax_ns = duration;
+  }
+  ExecutionChoice choice = ChooseExecution({
+      .asked = config.execution,
+      .runs_on_cpu = config.runs_on_cpu,
+      .fixed_cost = session.fixed_cost(),
+      .dims_fixed = DimsFixed(session, report.batchable),
+      .l1_ns = report.durations.empty() ? std::nullopt : std::optional(report.l1_ns),
+  });
+  report.run_inline = choice.run_inline;
+  report.execution_reason = std::move(choice.reason);
+  return report;
+}
+
+}  // namespace penstock

@@ -1,0 +1,67 @@
+// What a model can do, found out before it serves: may rows of several requests share a run, how
+// many, and is a run short enough for a loop's own thread. The decisions are pure functions; WarmUp
+// carries them out on a session. Control thread, blocks for about two seconds at most unless a
+// single run takes longer. Knows no files, no requests and no engine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "session/session.h"
+
+namespace penstock {
+
+struct WarmupConfig {
+  // Rows in one run at most; 0 chooses. A model that is not batchable gets 1 whatever stands here.
+  std::int64_t max_batch_size = 0;
+  enum class Execution { kAuto, kInline, kPool } execution = Execution::kAuto;
+  // False where the session computes on a device: a loop must never wait for one.
+  bool runs_on_cpu = true;
+};
+
+// Rows in a run and the shortest time that such a run took.
+using BatchDuration = std::pair<std::int64_t, TimeNs>;
+
+struct WarmupReport {
+  bool batchable = false;
+  std::string batchable_reason;  // why not, or why no larger batch; empty where all went well
+  std::int64_t max_batch_size = 1;
+  bool run_inline = false;
+  std::string execution_reason;  // one sentence, always there
+  TimeNs l1_ns = 0;              // a run of one row; 0 where no run succeeded
+  TimeNs lmax_ns = 0;            // the largest run that was measured, at most max_batch_size rows
+  std::vector<BatchDuration> durations;  // ascending; rows are 1 for a model that is not batchable
+};
+
+// INVALID_ARGUMENT for a config out of range. A model that fails every probe is no error: it may
+// need inputs that random numbers are not, so it is served unbatched, with the engine's words.
+Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const Clock& clock);
+
+// PURE. The smallest batch within 10 % of the best time for each row (DESIGN.md decision 6); 1 for
+// no durations.
+std::int64_t ChooseMaxBatchSize(std::span<const BatchDuration> durations);
+
+// What is known of a model when its way of running is chosen.
+struct ExecutionFacts {
+  WarmupConfig::Execution asked = WarmupConfig::Execution::kAuto;
+  bool runs_on_cpu = true;
+  bool fixed_cost = true;
+  bool dims_fixed = true;       // every dimension but the batch
+  std::optional<TimeNs> l1_ns;  // nothing where no run succeeded
+};
+
+struct ExecutionChoice {
+  bool run_inline = false;
+  std::string reason;
+};
+
+// PURE. DESIGN.md decision 5.
+ExecutionChoice ChooseExecution(const ExecutionFacts& facts);
+
+}  // namespace penstock

@@ -1,0 +1,55 @@
+// A model in ONNX Runtime behind the engine contract of session.h. Immutable once made, so Run may
+// be called by several threads at once. Knows nothing of batches, requests or files.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "session/ort_abi.h"
+#include "session/ort_handle.h"
+#include "session/session.h"
+
+namespace penstock {
+
+class OrtSession final : public Session {
+ public:
+  // `api` and `cpu_memory` belong to the OrtRuntime, which outlives the session.
+  // FAILED_PRECONDITION, naming the input or output, where the model has one that is no dense
+  // tensor of numbers or has more than Shape::kRankMax dimensions.
+  static Result<std::unique_ptr<OrtSession>> Create(const ort_abi::Api& api,
+                                                    const ort_abi::MemoryInfo* cpu_memory,
+                                                    OrtHandle<ort_abi::Session> session,
+                                                    bool fixed_cost);
+
+  std::span<const TensorSpec> inputs() const override { return inputs_; }
+  std::span<const TensorSpec> outputs() const override { return outputs_; }
+  bool fixed_cost() const override { return fixed_cost_; }
+  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override;
+  void Terminate() override;
+
+ private:
+  OrtSession(const ort_abi::Api& api, const ort_abi::MemoryInfo* cpu_memory,
+             OrtHandle<ort_abi::Session> session, bool fixed_cost)
+      : api_(api), cpu_memory_(cpu_memory), session_(std::move(session)), fixed_cost_(fixed_cost) {}
+
+  Status ReadSpecs();
+  Status CreateInput(const TensorView& view, ort_abi::Value** value) const;
+
+  // All constant after Create.
+  const ort_abi::Api& api_;
+  const ort_abi::MemoryInfo* const cpu_memory_;
+  const OrtHandle<ort_abi::Session> session_;
+  const bool fixed_cost_;
+  // Shared by all runs; only Terminate ever changes it.
+  OrtHandle<ort_abi::RunOptions> run_options_{nullptr, nullptr};
+  std::vector<TensorSpec> inputs_;
+  std::vector<TensorSpec> outputs_;
+  // Point into inputs_ and outputs_, which no longer change.
+  std::vector<const char*> input_names_;
+  std::vector<const char*> output_names_;
+};
+
+}  // namespace penstock

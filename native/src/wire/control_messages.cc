@@ -1,0 +1,239 @@
+// See the header. Exceptions of protozero stop in DecodeFields.
+#include "wire/control_messages.h"
+
+#include <protozero/pbf_reader.hpp>
+#include <protozero/pbf_writer.hpp>
+
+#include "base/strings.h"
+
+namespace penstock {
+namespace {
+
+using protozero::pbf_wire_type;
+using protozero::tag_and_type;
+
+std::string_view ToStringView(const protozero::data_view& view) {
+  return {view.data(), view.size()};
+}
+
+Status Malformed(std::string_view message_name, std::size_t byte_count, std::string_view reason) {
+  return InvalidArgument(
+      StrCat(message_name, ": ", byte_count, " bytes that are no protobuf message: ", reason));
+}
+
+// Calls `on_field` with the reader on each field in turn; it must read or skip the field.
+// tag_and_type in its switch keeps a field of the wrong wire type away from the typed getters,
+// which only assert it.
+template <typename OnField>
+Status DecodeFields(std::span<const std::byte> message, std::string_view message_name,
+                    const OnField& on_field) {
+  try {
+    protozero::pbf_reader reader(reinterpret_cast<const char*>(message.data()), message.size());
+    while (reader.next()) on_field(reader);
+    return {};
+  } catch (const protozero::end_of_buffer_exception&) {
+    return Malformed(message_name, message.size(), "the last field is cut off");
+  } catch (const protozero::varint_too_long_exception&) {
+    return Malformed(message_name, message.size(), "a varint is longer than 10 bytes");
+  } catch (const protozero::unknown_pbf_wire_type_exception&) {
+    return Malformed(message_name, message.size(), "a field has an unknown wire type");
+  } catch (const protozero::invalid_tag_exception&) {
+    return Malformed(message_name, message.size(), "a field number is out of range");
+  } catch (const protozero::exception&) {
+    return Malformed(message_name, message.size(), "a field cannot be decoded");
+  }
+}
+
+// The name = 1, version = 2 that several requests consist of.
+template <typename Request>
+Result<Request> DecodeNameAndVersion(std::span<const std::byte> message,
+                                     std::string_view message_name) {
+  Request request;
+  RETURN_IF_ERROR(DecodeFields(message, message_name, [&](protozero::pbf_reader& field) {
+    switch (field.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::length_delimited):
+        request.name = ToStringView(field.get_view());
+        break;
+      case tag_and_type(2, pbf_wire_type::length_delimited):
+        request.version = ToStringView(field.get_view());
+        break;
+      default:
+        field.skip();
+    }
+  }));
+  return request;
+}
+
+// proto3 does not send what has its default value.
+std::string EncodeBool(protozero::pbf_tag_type tag, bool value) {
+  std::string bytes;
+  if (value) protozero::pbf_writer(bytes).add_bool(tag, true);
+  return bytes;
+}
+
+void AddString(protozero::pbf_writer& writer, protozero::pbf_tag_type tag, std::string_view value) {
+  if (!value.empty()) writer.add_string(tag, value.data(), value.size());
+}
+
+void AddTensorMetadata(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
+                       const TensorSpec& spec) {
+  protozero::pbf_writer writer(parent, tag);
+  AddString(writer, 1, spec.name);
+  AddString(writer, 2, DataTypeName(spec.dtype));
+  std::span<const std::int64_t> dims = spec.shape.dims();
+  writer.add_packed_int64(3, dims.begin(), dims.end());
+}
+
+// valid_host = 1 and original_request = 2, which open every reflection response.
+void AddReflectionHead(protozero::pbf_writer& writer, const ReflectionRequest& request) {
+  AddString(writer, 1, request.host);
+  writer.add_message(2, reinterpret_cast<const char*>(request.original.data()),
+                     request.original.size());
+}
+
+}  // namespace
+
+Status CheckEmptyRequest(std::span<const std::byte> message, std::string_view message_name) {
+  return DecodeFields(message, message_name, [](protozero::pbf_reader& field) { field.skip(); });
+}
+
+std::string EncodeServerLiveResponse(bool live) {
+  return EncodeBool(1, live);
+}
+
+std::string EncodeServerReadyResponse(bool ready) {
+  return EncodeBool(1, ready);
+}
+
+std::string EncodeServerMetadataResponse(const ServerMetadata& metadata) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  AddString(writer, 1, metadata.name);
+  AddString(writer, 2, metadata.version);
+  for (const std::string& extension : metadata.extensions) writer.add_string(3, extension);
+  return bytes;
+}
+
+Result<ModelReadyRequest> DecodeModelReadyRequest(std::span<const std::byte> message) {
+  return DecodeNameAndVersion<ModelReadyRequest>(message, "ModelReadyRequest");
+}
+
+std::string EncodeModelReadyResponse(bool ready) {
+  return EncodeBool(1, ready);
+}
+
+Result<ModelMetadataRequest> DecodeModelMetadataRequest(std::span<const std::byte> message) {
+  return DecodeNameAndVersion<ModelMetadataRequest>(message, "ModelMetadataRequest");
+}
+
+std::string EncodeModelMetadataResponse(const ModelMetadata& metadata) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  AddString(writer, 1, metadata.name);
+  for (const std::string& version : metadata.versions) writer.add_string(2, version);
+  AddString(writer, 3, metadata.platform);
+  for (const TensorSpec& input : metadata.inputs) AddTensorMetadata(writer, 4, input);
+  for (const TensorSpec& output : metadata.outputs) AddTensorMetadata(writer, 5, output);
+  return bytes;
+}
+
+Result<HealthCheckRequest> DecodeHealthCheckRequest(std::span<const std::byte> message) {
+  HealthCheckRequest request;
+  RETURN_IF_ERROR(DecodeFields(message, "HealthCheckRequest", [&](protozero::pbf_reader& field) {
+    if (field.tag_and_type() == tag_and_type(1, pbf_wire_type::length_delimited)) {
+      request.service = ToStringView(field.get_view());
+    } else {
+      field.skip();
+    }
+  }));
+  return request;
+}
+
+std::string EncodeHealthCheckResponse(ServingStatus status) {
+  std::string bytes;
+  if (status != ServingStatus::kUnknown) {
+    protozero::pbf_writer(bytes).add_enum(1, static_cast<std::int32_t>(status));
+  }
+  return bytes;
+}
+
+Result<ReflectionRequest> DecodeReflectionRequest(std::span<const std::byte> message) {
+  using Kind = ReflectionRequest::Kind;
+  ReflectionRequest request;
+  request.original = message;
+  auto set = [&request](Kind kind, protozero::pbf_reader& field) {
+    request.kind = kind;
+    request.argument = ToStringView(field.get_view());
+  };
+  RETURN_IF_ERROR(
+      DecodeFields(message, "ServerReflectionRequest", [&](protozero::pbf_reader& field) {
+        switch (field.tag_and_type()) {
+          case tag_and_type(1, pbf_wire_type::length_delimited):
+            request.host = ToStringView(field.get_view());
+            break;
+          case tag_and_type(3, pbf_wire_type::length_delimited):
+            set(Kind::kFileByFilename, field);
+            break;
+          case tag_and_type(4, pbf_wire_type::length_delimited):
+            set(Kind::kFileContainingSymbol, field);
+            break;
+          case tag_and_type(5, pbf_wire_type::length_delimited):
+            set(Kind::kFileContainingExtension, field);
+            break;
+          case tag_and_type(6, pbf_wire_type::length_delimited):
+            set(Kind::kAllExtensionNumbersOfType, field);
+            break;
+          case tag_and_type(7, pbf_wire_type::length_delimited):
+            set(Kind::kListServices, field);
+            break;
+          default:
+            field.skip();
+        }
+      }));
+  return request;
+}
+
+// Below, the inner writer closes its message (and so changes `bytes`) at the end of its scope,
+// which must come before the return.
+std::string EncodeReflectionFiles(const ReflectionRequest& request,
+                                  std::span<const std::span<const std::uint8_t>> files) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  AddReflectionHead(writer, request);
+  {
+    protozero::pbf_writer response(writer, 4);
+    for (std::span<const std::uint8_t> file : files) {
+      response.add_bytes(1, reinterpret_cast<const char*>(file.data()), file.size());
+    }
+  }
+  return bytes;
+}
+
+std::string EncodeReflectionServices(const ReflectionRequest& request,
+                                     std::span<const std::string_view> services) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  AddReflectionHead(writer, request);
+  {
+    protozero::pbf_writer response(writer, 6);
+    for (std::string_view name : services) {
+      protozero::pbf_writer service(response, 1);
+      service.add_string(1, name.data(), name.size());
+    }
+  }
+  return bytes;
+}
+
+std::string EncodeReflectionError(const ReflectionRequest& request, const Status& error) {
+  std::string bytes;
+  protozero::pbf_writer writer(bytes);
+  AddReflectionHead(writer, request);
+  {
+    protozero::pbf_writer response(writer, 7);
+    response.add_int32(1, static_cast<std::int32_t>(error.code()));
+    response.add_string(2, error.message().data(), error.message().size());
+  }
+  return bytes;
+}
+
+}  // namespace penstock

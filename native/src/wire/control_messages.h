@@ -1,0 +1,90 @@
+// Wire format of every message but the two of ModelInfer: decoding of requests, encoding of
+// responses. Pure functions on bytes, any thread. Must not know: calls, models, sockets.
+//
+// What is decoded are views into the bytes that were given; they live as long as those. Fields
+// that are unknown, or known but of another wire type, are skipped, as protobuf demands; bytes
+// that are no protobuf message at all are INVALID_ARGUMENT. Numbers are those of proto/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+namespace penstock {
+
+// inference.ServerLive, ServerReady and ServerMetadata ask with an empty message: checks that the
+// bytes are one (unknown fields are fine). `message_name` is for the error.
+Status CheckEmptyRequest(std::span<const std::byte> message, std::string_view message_name);
+std::string EncodeServerLiveResponse(bool live);
+std::string EncodeServerReadyResponse(bool ready);
+
+struct ServerMetadata {
+  std::string name;
+  std::string version;
+  std::vector<std::string> extensions;  // only what is real
+};
+std::string EncodeServerMetadataResponse(const ServerMetadata& metadata);
+
+struct ModelReadyRequest {
+  std::string_view name;
+  std::string_view version;  // empty: whatever the server would choose
+};
+Result<ModelReadyRequest> DecodeModelReadyRequest(std::span<const std::byte> message);
+std::string EncodeModelReadyResponse(bool ready);
+
+struct ModelMetadataRequest {
+  std::string_view name;
+  std::string_view version;  // empty: whatever the server would choose
+};
+Result<ModelMetadataRequest> DecodeModelMetadataRequest(std::span<const std::byte> message);
+
+struct ModelMetadata {
+  std::string name;
+  std::vector<std::string> versions;
+  std::string platform = "onnxruntime_onnx";
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+};
+std::string EncodeModelMetadataResponse(const ModelMetadata& metadata);
+
+// grpc.health.v1.HealthCheckResponse.ServingStatus.
+enum class ServingStatus : std::uint8_t { kUnknown = 0, kServing = 1, kNotServing = 2 };
+
+struct HealthCheckRequest {
+  std::string_view service;  // empty: the server as a whole
+};
+Result<HealthCheckRequest> DecodeHealthCheckRequest(std::span<const std::byte> message);
+std::string EncodeHealthCheckResponse(ServingStatus status);
+
+// One message of grpc.reflection.v1 or v1alpha: they are the same on the wire.
+struct ReflectionRequest {
+  enum class Kind : std::uint8_t {
+    kNone,  // the oneof is not set, or is one that this server does not know
+    kFileByFilename,
+    kFileContainingSymbol,
+    kFileContainingExtension,
+    kAllExtensionNumbersOfType,
+    kListServices,
+  };
+
+  Kind kind = Kind::kNone;
+  std::string_view argument;  // the string of `kind`; for an extension its encoded message
+  std::string_view host;
+  std::span<const std::byte> original;  // the whole request: responses carry it back
+};
+Result<ReflectionRequest> DecodeReflectionRequest(std::span<const std::byte> message);
+
+// `files` are serialized FileDescriptorProtos.
+std::string EncodeReflectionFiles(const ReflectionRequest& request,
+                                  std::span<const std::span<const std::uint8_t>> files);
+std::string EncodeReflectionServices(const ReflectionRequest& request,
+                                     std::span<const std::string_view> services);
+std::string EncodeReflectionError(const ReflectionRequest& request, const Status& error);
+
+}  // namespace penstock

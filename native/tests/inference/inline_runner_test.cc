@@ -1,0 +1,203 @@
+// What a loop runs itself in a turn, and what it hands over, on a clock that only runs move.
+#include "inference/inline_runner.h"
+
+#include <gtest/gtest.h>
+
+#include "support/fake_model.h"
+#include "support/test_entry.h"
+
+namespace penstock {
+namespace {
+
+class InlineRunnerTest : public testing::Test {
+ protected:
+  // Models [-1,2] -> [-1,2] by their order; all before Start.
+  void AddModel(TimeNs base, TimeNs per_row, std::int64_t max_batch_size,
+                WarmupConfig::Execution execution, std::int64_t queue_size_max = 100) {
+    auto session = std::make_unique<FakeSession>(std::vector<TensorSpec>{FloatSpec("x", {-1, 2})},
+                                                 std::vector<TensorSpec>{FloatSpec("y", {-1, 2})},
+                                                 EchoAll(clock_, base, per_row));
+    sessions_.push_back(session.get());
+    models_.Add(MakeModel({.name = "m" + std::to_string(sessions_.size()),
+                           .warmup = {.max_batch_size = max_batch_size, .execution = execution},
+                           .queue_size_max = queue_size_max},
+                          std::move(session), clock_));
+  }
+  void Start() {
+    for (const auto& model : models_.versions()) scheduler_.Add(model->queue());
+    runner_ = std::make_unique<InlineRunner>(models_, scheduler_, clock_, cells_);
+    for (const FakeSession* session : sessions_) runs_before_.push_back(session->runs());
+  }
+  TestEntry& Enqueue(std::size_t model, std::int64_t rows = 1, TimeNs deadline = kNever) {
+    TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
+    entry.AddInput(rows, 2, static_cast<float>(10 * entries_.size()));
+    entry.deadline = deadline;
+    runner_->Enqueue(*models_.versions()[model], entry);
+    return entry;
+  }
+  std::int64_t Runs(std::size_t model) { return sessions_[model]->runs() - runs_before_[model]; }
+  // What a loop's end does with all that is still waiting.
+  std::int64_t RemoveHandedOver() {
+    std::int64_t removed = 0;
+    for (const auto& entry : entries_) {
+      if (!entry->handed_over || entry->deliveries > 0) continue;
+      for (const auto& model : models_.versions()) {
+        if (!static_cast<ListLink<QueueEntry>&>(*entry).linked()) break;
+        removed += runner_->Remove(*model, *entry) ? 1 : 0;
+      }
+    }
+    return removed;
+  }
+  std::int64_t Delivered() const {
+    std::int64_t sum = 0;
+    for (const auto& entry : entries_) sum += entry->deliveries;
+    return sum;
+  }
+
+  static constexpr auto kInline = WarmupConfig::Execution::kInline;
+  static constexpr auto kPool = WarmupConfig::Execution::kPool;
+  ManualClock clock_;
+  ModelTable models_;
+  std::vector<FakeSession*> sessions_;
+  std::vector<std::int64_t> runs_before_;
+  Scheduler scheduler_{clock_};
+  metrics::Cells cells_;
+  std::unique_ptr<InlineRunner> runner_;
+  std::vector<std::unique_ptr<TestEntry>> entries_;
+};
+
+TEST_F(InlineRunnerTest, WhatATurnBrought_RunsTogetherAtItsEnd) {
+  AddModel(5 * kMicrosecond, 100, 8, kInline);
+  Start();
+  for (int i = 0; i < 3; ++i) Enqueue(0);
+  EXPECT_EQ(Delivered(), 0);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 1);
+  for (const auto& entry : entries_) {
+    ASSERT_EQ(entry->deliveries, 1);
+    EXPECT_EQ(entry->result.batch_rows, 3);
+    EXPECT_FALSE(entry->handed_over);
+  }
+  EXPECT_EQ(entries_[2]->Output(0), (std::vector<float>{30, 31}));
+  EXPECT_EQ(cells_.Get(metrics::Counter::kRequestsInline), 3);
+  runner_->RunTurn();
+  EXPECT_EQ(Delivered(), 3) << "nothing is run again";
+}
+
+TEST_F(InlineRunnerTest, Budget_EndsATurnAndTheRestIsHandedOver) {
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  Start();
+  for (int i = 0; i < 5; ++i) Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 2) << "250 us hold two runs of 100 us";
+  EXPECT_EQ(Delivered(), 2);
+  EXPECT_EQ(RemoveHandedOver(), 3);
+}
+
+TEST_F(InlineRunnerTest, Budget_IsSharedByAllModels) {
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  Start();
+  for (int i = 0; i < 2; ++i) Enqueue(0);
+  for (int i = 0; i < 2; ++i) Enqueue(1);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0) + Runs(1), 2);
+  EXPECT_EQ(RemoveHandedOver(), 2);
+}
+
+TEST_F(InlineRunnerTest, Budget_BoundsTheRowsOfABatch) {
+  AddModel(10 * kMicrosecond, 10 * kMicrosecond, 64, kInline);
+  Start();
+  for (int i = 0; i < 64; ++i) Enqueue(0);
+  const TimeNs before = clock_.Now();
+  runner_->RunTurn();
+  EXPECT_LE(clock_.Now() - before, kInlineBudget);
+  EXPECT_GE(Delivered(), 20) << "the budget is used";
+  RemoveHandedOver();
+}
+
+TEST_F(InlineRunnerTest, SlowModelAskedForInline_RunsOneBatchATurn) {
+  AddModel(kMillisecond, 0, 1, kInline);
+  Start();
+  for (int i = 0; i < 3; ++i) Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 1);
+  EXPECT_EQ(RemoveHandedOver(), 2);
+}
+
+TEST_F(InlineRunnerTest, PoolModel_IsHandedOverWhole) {
+  AddModel(kMicrosecond, 0, 8, kPool);
+  Start();
+  for (int i = 0; i < 3; ++i) Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 0);
+  EXPECT_EQ(Delivered(), 0);
+  Scheduler::Taken taken;
+  scheduler_.Next(taken);
+  EXPECT_EQ(taken.batch.size(), 3U);
+  EXPECT_FALSE(runner_->Remove(*models_.versions()[0], *entries_[0])) << "taken: it will come";
+}
+
+TEST_F(InlineRunnerTest, FullQueue_IsSaidAtOnce) {
+  AddModel(kMicrosecond, 0, 8, kPool, /*queue_size_max=*/2);
+  Start();
+  for (int i = 0; i < 3; ++i) Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Delivered(), 1);
+  EXPECT_EQ(entries_[2]->result.status.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(entries_[2]->result.status.message(), "model 'm1': its queue is full");
+  EXPECT_EQ(RemoveHandedOver(), 2);
+}
+
+TEST_F(InlineRunnerTest, ExpiredEntry_IsNotRun) {
+  AddModel(5 * kMicrosecond, 0, 1, kInline);
+  Start();
+  Enqueue(0, 1, clock_.Now());
+  Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 1);
+  EXPECT_EQ(entries_[0]->result.status.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(entries_[0]->deliveries, 1);
+  EXPECT_TRUE(entries_[1]->result.status.ok());
+}
+
+// Runs take time: what expires while those before it run is not run either.
+TEST_F(InlineRunnerTest, DeadlineThatPassesDuringTheTurn_IsSeen) {
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  Start();
+  Enqueue(0);
+  Enqueue(0, 1, clock_.Now() + 50 * kMicrosecond);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 1);
+  EXPECT_EQ(entries_[1]->result.status.code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(InlineRunnerTest, RemovedBeforeTheTurnEnds_IsNeverDelivered) {
+  AddModel(5 * kMicrosecond, 0, 8, kInline);
+  Start();
+  TestEntry& entry = Enqueue(0);
+  EXPECT_TRUE(runner_->Remove(*models_.versions()[0], entry));
+  runner_->RunTurn();
+  EXPECT_EQ(entry.deliveries, 0);
+  EXPECT_EQ(Runs(0), 0);
+  // The model's slot was touched; the next entry must not be forgotten for it.
+  Enqueue(0);
+  Enqueue(0);
+  runner_->RunTurn();
+  EXPECT_EQ(Delivered(), 2);
+}
+
+TEST_F(InlineRunnerTest, RequestLargerThanTheBatch_RunsAlone) {
+  AddModel(5 * kMicrosecond, 0, 4, kInline);
+  Start();
+  Enqueue(0, 3);
+  Enqueue(0, 3);
+  Enqueue(0, 1);
+  runner_->RunTurn();
+  EXPECT_EQ(Runs(0), 2);
+  EXPECT_EQ(entries_[0]->result.batch_rows, 4) << "the third one fits beside the first";
+  EXPECT_EQ(entries_[1]->Output(0).size(), 6U);
+}
+
+}  // namespace
+}  // namespace penstock

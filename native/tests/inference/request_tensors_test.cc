@@ -1,0 +1,185 @@
+// Every rule that a request can break, with the sentence that it gets.
+#include "inference/request_tensors.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "support/fake_model.h"
+
+namespace penstock {
+namespace {
+
+class BindRequestTest : public testing::Test {
+ protected:
+  // Two inputs [-1,3] and [-1,2], batchable; max_batch_size as configured.
+  std::unique_ptr<ModelVersion> TwoInputs(std::int64_t max_batch_size) {
+    return MakeModel({.name = "two", .warmup = {.max_batch_size = max_batch_size}},
+                     std::make_unique<FakeSession>(
+                         std::vector<TensorSpec>{FloatSpec("a", {-1, 3}), FloatSpec("b", {-1, 2})},
+                         std::vector<TensorSpec>{FloatSpec("c", {-1, 3}), FloatSpec("d", {-1, 2})},
+                         EchoAll(clock_, 1000, 10)),
+                     clock_);
+  }
+  std::unique_ptr<ModelVersion> Fixed(const Shape& shape) {
+    return MakeModel({.name = "fixed"},
+                     std::make_unique<FakeSession>(std::vector<TensorSpec>{FloatSpec("a", shape)},
+                                                   std::vector<TensorSpec>{FloatSpec("c", shape)},
+                                                   EchoAll(clock_, 1000, 10)),
+                     clock_);
+  }
+  void Add(std::string_view name, const Shape& shape, std::size_t bytes,
+           std::string_view datatype = "FP32") {
+    request_.inputs.push_back({.name = name, .datatype = datatype, .shape = shape});
+    request_.raw_input_contents.push_back(memory_.emplace_back(bytes));
+  }
+  std::string Bind(const ModelVersion& model) {
+    return std::string(BindRequest(request_, model, tensors_).message());
+  }
+
+  ManualClock clock_;
+  std::unique_ptr<ModelVersion> model_ = TwoInputs(4);
+  wire::InferRequest request_;
+  RequestTensors tensors_;
+  std::deque<std::vector<std::byte>> memory_;
+};
+
+TEST_F(BindRequestTest, GoodRequest_IsInTheModelsOrder) {
+  Add("b", {2, 2}, 16);
+  Add("a", {2, 3}, 24);
+  ASSERT_TRUE(model_->batchable()) << model_->warmup().batchable_reason;
+  ASSERT_EQ(Bind(*model_), "");
+  EXPECT_EQ(tensors_.rows, 2);
+  ASSERT_EQ(tensors_.inputs.size(), 2U);
+  EXPECT_EQ(tensors_.inputs[0].data.data(), memory_[1].data());
+  EXPECT_EQ(tensors_.inputs[0].shape, (Shape{2, 3}));
+  EXPECT_EQ(tensors_.inputs[1].data.data(), memory_[0].data());
+  EXPECT_EQ(tensors_.outputs, (std::vector<std::size_t>{0, 1}));
+}
+
+TEST_F(BindRequestTest, RequestedOutputs_AreThoseInTheirOrder) {
+  Add("a", {1, 3}, 12);
+  Add("b", {1, 2}, 8);
+  request_.requested_outputs = {"d"};
+  ASSERT_EQ(Bind(*model_), "");
+  EXPECT_EQ(tensors_.outputs, (std::vector<std::size_t>{1}));
+  request_.requested_outputs = {"d", "c"};
+  ASSERT_EQ(Bind(*model_), "");
+  EXPECT_EQ(tensors_.outputs, (std::vector<std::size_t>{1, 0}));
+}
+
+struct GivenInput {
+  std::string_view name;
+  Shape shape;
+  std::size_t bytes = 0;
+  std::string_view datatype = "FP32";
+};
+struct BadCase {
+  const char* name;
+  std::vector<GivenInput> inputs;
+  const char* message;
+};
+
+const GivenInput kGoodA = {"a", {1, 3}, 12};
+const GivenInput kGoodB = {"b", {1, 2}, 8};
+const std::vector<BadCase> kBadCases = {
+    {"nothing", {}, "input 'a' is missing; the model takes 'a', 'b'"},
+    {"one missing", {kGoodA}, "input 'b' is missing; the model takes 'a', 'b'"},
+    {"unknown input",
+     {kGoodB, {"x\n", {1, 3}, 12}},
+     "input 'x?': the model has no such input; it takes 'a', 'b'"},
+    {"twice", {kGoodB, kGoodB}, "input 'b': given more than once"},
+    {"wrong dtype",
+     {{"a", {1, 3}, 12, "INT64"}},
+     "input 'a': datatype 'INT64', the model takes FP32"},
+    {"no dtype", {{"a", {1, 3}, 12, ""}}, "input 'a': datatype '', the model takes FP32"},
+    {"wrong dimension", {{"a", {1, 4}, 16}}, "input 'a': shape [1,4], the model takes [-1,3]"},
+    {"wrong rank", {{"a", {3}, 12}}, "input 'a': shape [3], the model takes [-1,3]"},
+    {"negative batch", {{"a", {-1, 3}, 12}}, "input 'a': shape [-1,3], the model takes [-1,3]"},
+    {"too few bytes",
+     {{"a", {1, 3}, 11}},
+     "input 'a': 11 bytes in raw_input_contents, FP32 [1,3] needs 12"},
+    {"too many bytes",
+     {{"a", {1, 3}, 24}},
+     "input 'a': 24 bytes in raw_input_contents, FP32 [1,3] needs 12"},
+    {"countless elements",
+     {{"a", {std::int64_t{1} << 62, 3}, 12}},
+     "input 'a': shape [4611686018427387904,3] holds more elements than can be counted"},
+    {"countless bytes",
+     {{"a", {std::int64_t{1} << 61, 3}, 12}},
+     "input 'a': shape [2305843009213693952,3] holds more elements than can be counted"},
+    {"rows differ", {{"a", {2, 3}, 24}, kGoodB}, "input 'b': 1 rows, input 'a' has 2"},
+    {"no rows",
+     {{"a", {0, 3}, 0}, {"b", {0, 2}, 0}},
+     "input 'a': shape [0,3] has no rows; at least 1 is expected"},
+    {"too many rows",
+     {{"a", {5, 3}, 60}, {"b", {5, 2}, 40}},
+     "the request has 5 rows, model 'two' takes 1 to 4 (max_batch_size)"},
+};
+
+TEST_F(BindRequestTest, BadInputs_HaveTheirSentences) {
+  for (const BadCase& test : kBadCases) {
+    SCOPED_TRACE(test.name);
+    request_.Clear();
+    for (const GivenInput& input : test.inputs) {
+      Add(input.name, input.shape, input.bytes, input.datatype);
+    }
+    EXPECT_EQ(Bind(*model_), test.message);
+    EXPECT_EQ(BindRequest(request_, *model_, tensors_).code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_F(BindRequestTest, RawEntriesThatDoNotFitTheInputs_AreRefused) {
+  Add("a", {1, 3}, 12);
+  request_.raw_input_contents.emplace_back(memory_.emplace_back(1));
+  EXPECT_EQ(
+      Bind(*model_),
+      "2 entries in raw_input_contents for 1 inputs; one for each is expected, in their order");
+  request_.raw_input_contents.clear();
+  EXPECT_EQ(
+      Bind(*model_),
+      "0 entries in raw_input_contents for 1 inputs; one for each is expected, in their order");
+}
+
+TEST_F(BindRequestTest, TypedContents_AreRefused) {
+  Add("a", {1, 3}, 12);
+  request_.inputs[0].has_contents = true;
+  EXPECT_EQ(Bind(*model_), "input 'a': typed contents beside raw_input_contents; send one of them");
+  request_.raw_input_contents.clear();
+  EXPECT_EQ(Bind(*model_), "input 'a': typed contents are not supported; use raw_input_contents");
+  EXPECT_EQ(BindRequest(request_, *model_, tensors_).code(), StatusCode::kUnimplemented);
+}
+
+TEST_F(BindRequestTest, BadRequestedOutputs_AreRefused) {
+  Add("a", {1, 3}, 12);
+  Add("b", {1, 2}, 8);
+  request_.requested_outputs = {"z"};
+  EXPECT_EQ(Bind(*model_), "output 'z': the model has no such output; it gives 'c', 'd'");
+  request_.requested_outputs = {"c", "c"};
+  EXPECT_EQ(Bind(*model_), "output 'c': requested more than once");
+}
+
+TEST_F(BindRequestTest, MaxBatchSizeChosenByTheServer_LimitsNoRequest) {
+  const std::unique_ptr<ModelVersion> model = TwoInputs(0);
+  ASSERT_TRUE(model->batchable());
+  Add("a", {500, 3}, 6000);
+  Add("b", {500, 2}, 4000);
+  EXPECT_EQ(Bind(*model), "");
+}
+
+TEST_F(BindRequestTest, UnbatchableModel_TakesItsShapeAsOneRow) {
+  const std::unique_ptr<ModelVersion> model = Fixed({2, 3});
+  EXPECT_FALSE(model->batchable());
+  Add("a", {2, 3}, 24);
+  ASSERT_EQ(Bind(*model), "");
+  EXPECT_EQ(tensors_.rows, 1);
+}
+
+TEST_F(BindRequestTest, Scalar_IsBound) {
+  const std::unique_ptr<ModelVersion> model = Fixed({});
+  Add("a", {}, 4);
+  EXPECT_EQ(Bind(*model), "");
+}
+
+}  // namespace
+}  // namespace penstock

@@ -1,0 +1,73 @@
+// One thread's worth of clients that misbehave in every way that real ones do: cancels at any
+// moment, lost connections, short deadlines, split and large messages. Good answers are checked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/random_source.h"
+#include "support/socket_client.h"
+
+namespace penstock {
+
+// How the requests ended, as their client saw it.
+struct StressTotals {
+  std::int64_t started = 0;
+  std::int64_t good = 0;           // answered and right
+  std::int64_t expired = 0;        // DEADLINE_EXCEEDED
+  std::int64_t cancelled = 0;      // reset by the client
+  std::int64_t lost = 0;           // with their connection
+  std::vector<std::string> wrong;  // what must not happen
+
+  void Add(const StressTotals& other);
+};
+
+class StressClient final {
+ public:
+  // An answer known beforehand: a request and the bytes of its outputs.
+  struct Sample {
+    std::string model;
+    std::string input_name;
+    std::vector<std::int64_t> shape;
+    std::vector<float> input;
+    std::vector<float> output;
+    float tolerance = 0;  // absolute; 0: the same bits
+  };
+
+  StressClient(std::uint16_t port, std::uint64_t seed, const std::vector<Sample>& small,
+               const Sample& large)
+      : port_(port), random_(seed), seed_(seed), small_(small), large_(large) {}
+
+  StressTotals Run(std::int64_t requests);
+
+ private:
+  struct Open {
+    const Sample* sample = nullptr;
+    std::string id;
+    std::string rest;  // of the message, not yet given
+    bool has_deadline = false;
+    bool reset = false;
+  };
+
+  // One connection, from its start to its end, good or bad.
+  void Live(std::int64_t requests);
+  void StartRequest();
+  void DisturbOne();
+  void CollectEnded();
+  void Check(const Open& open, const Http2Client::Reply& reply);
+  void Wrong(const std::string& what);
+
+  const std::uint16_t port_;
+  RandomSource random_;
+  const std::uint64_t seed_;
+  const std::vector<Sample>& small_;
+  const Sample& large_;
+  StressTotals totals_;
+  std::unique_ptr<SocketClient> client_;
+  std::map<std::int32_t, Open> open_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,89 @@
+// An engine by hand: the specs, the cost and the arithmetic are what a test says. Configure it
+// before use; Run may then be called by several threads if `compute` may.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "session/session.h"
+
+namespace penstock {
+
+// Outputs that own their bytes.
+class FakeOutputs final : public SessionOutputs {
+ public:
+  // Counts itself in `live`, which outlives it.
+  explicit FakeOutputs(std::atomic<std::int64_t>* live) : live_(live) { ++*live_; }
+  ~FakeOutputs() override { --*live_; }
+  FakeOutputs(const FakeOutputs&) = delete;
+  FakeOutputs& operator=(const FakeOutputs&) = delete;
+
+  void Add(DataType dtype, const Shape& shape, std::span<const std::byte> bytes) {
+    std::vector<std::byte>& owned = *storage_.emplace_back(
+        std::make_unique<std::vector<std::byte>>(bytes.begin(), bytes.end()));
+    views_.push_back({.dtype = dtype, .shape = shape, .data = owned});
+  }
+  template <typename T>
+  void Add(DataType dtype, const Shape& shape, const std::vector<T>& values) {
+    CHECK_EQ(sizeof(T), DataTypeSize(dtype));
+    Add(dtype, shape, std::as_bytes(std::span(values)));
+  }
+  std::span<const TensorView> tensors() const override { return views_; }
+
+ private:
+  std::atomic<std::int64_t>* const live_;
+  std::vector<std::unique_ptr<std::vector<std::byte>>> storage_;
+  std::vector<TensorView> views_;
+};
+
+class FakeSession final : public Session {
+ public:
+  // Fills the outputs from the inputs, or says why not.
+  using Compute = std::function<Status(std::span<const TensorView> inputs, FakeOutputs& outputs)>;
+
+  FakeSession(std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs, Compute compute)
+      : inputs_(std::move(inputs)), outputs_(std::move(outputs)), compute_(std::move(compute)) {}
+  // No outputs outlive their session.
+  ~FakeSession() override { CHECK_EQ(live_outputs_.load(), 0); }
+  FakeSession(const FakeSession&) = delete;
+  FakeSession& operator=(const FakeSession&) = delete;
+
+  void set_fixed_cost(bool fixed_cost) { fixed_cost_ = fixed_cost; }
+
+  // Counted only: a fake run is over at once.
+  void Terminate() override { ++terminations_; }
+  std::int64_t terminations() const { return terminations_.load(); }
+
+  std::span<const TensorSpec> inputs() const override { return inputs_; }
+  std::span<const TensorSpec> outputs() const override { return outputs_; }
+  bool fixed_cost() const override { return fixed_cost_; }
+  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override {
+    ++runs_;
+    CHECK_EQ(inputs.size(), inputs_.size());
+    auto outputs = std::make_unique<FakeOutputs>(&live_outputs_);
+    RETURN_IF_ERROR(compute_(inputs, *outputs));
+    CHECK_EQ(outputs->tensors().size(), outputs_.size());
+    return std::unique_ptr<SessionOutputs>(std::move(outputs));
+  }
+
+  // Counted when a run starts, failed ones too.
+  std::int64_t runs() const { return runs_; }
+  std::int64_t live_outputs() const { return live_outputs_; }
+
+ private:
+  std::atomic<std::int64_t> terminations_{0};
+  const std::vector<TensorSpec> inputs_;
+  const std::vector<TensorSpec> outputs_;
+  const Compute compute_;
+  bool fixed_cost_ = true;
+  std::atomic<std::int64_t> runs_{0};
+  std::atomic<std::int64_t> live_outputs_{0};
+};
+
+}  // namespace penstock

@@ -1,0 +1,257 @@
+"""Deadlines and cancellation: what is not wanted any more ends, and ends nothing else."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from support import infer, made_models, protos, raw_http2
+from support.raw_http2 import RawHttp2
+
+TIMEOUT_S = 60.0
+SEED = 20261121
+DEADLINE_EXCEEDED = 4
+RESOURCE_EXHAUSTED = 8
+# The model `loop` doubles its input that often: about a second.
+LONG = 300_000
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_models.save_slow(tmp_path_factory.mktemp("slow") / "slow.onnx")
+
+
+@pytest.fixture(scope="module")
+def shared_server(start_shared_server: Any, slow_model: Path) -> Any:
+    """One compute thread: a slow batch keeps everything else of the pool waiting."""
+    flags = ["--execution", "pool", "--compute-threads", "1", "--max-batch-size", "4"]
+    return start_shared_server("mlp", slow_model, flags=flags)
+
+
+@pytest.fixture
+def address(shared_server: Any, expect_good_answer: Callable[[str], None]) -> Iterator[str]:
+    yield shared_server.address
+    expect_good_answer(shared_server.address)
+    assert shared_server.process.poll() is None
+    print(shared_server.log)
+
+
+def slow_request(**fields: Any) -> Any:
+    return infer.make_request("slow", {"x": np.ones((1, 1024), np.float32)}, **fields)
+
+
+def loop_message(count: int) -> bytes:
+    inputs = {"count": np.array(count, np.int64), "x": np.zeros((1, 4), np.float32)}
+    return infer.make_request("loop", inputs).SerializeToString()
+
+
+def mlp_message() -> bytes:
+    x = np.ones((1, 64), np.float32)
+    return infer.make_request("mlp", {"x": x}).SerializeToString()
+
+
+@pytest.mark.parametrize("timeout", ["1m", "1000u", "1n"])
+def test_call_deadline_passes_and_the_server_says_so(address: str, timeout: str) -> None:
+    """Asked by hand: an ordinary client gives up on its own and never sees the answer."""
+    with RawHttp2(address) as raw:
+        message = slow_request().SerializeToString()
+        stream = raw.call(raw_http2.INFER, message, extra=[("grpc-timeout", timeout)])
+        answer = raw.answer(stream)
+    assert answer.status == DEADLINE_EXCEEDED
+    assert "deadline" in answer.message
+    assert not answer.body
+
+
+def test_call_deadline_passes_while_the_message_is_awaited(address: str) -> None:
+    with RawHttp2(address) as raw:
+        stream = raw.begin(raw_http2.INFER, extra=[("grpc-timeout", "10m")])
+        assert raw.answer(stream).status == DEADLINE_EXCEEDED
+        # The same connection serves on.
+        assert raw.answer(raw.call(raw_http2.INFER, mlp_message())).status == 0
+
+
+def test_call_with_grpcio_timeout_is_deadline_exceeded(address: str, connect: Any) -> None:
+    stub = protos.unary_stub(connect(address), "ModelInfer")
+    with pytest.raises(grpc.RpcError) as raised:
+        stub(slow_request(), timeout=0.005)
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_call_deadline_far_away_changes_nothing(address: str) -> None:
+    with RawHttp2(address) as raw:
+        for timeout in ("99999999H", "60S"):
+            stream = raw.call(
+                raw_http2.INFER,
+                slow_request().SerializeToString(),
+                extra=[("grpc-timeout", timeout)],
+            )
+            assert raw.answer(stream).status == 0
+
+
+def test_call_expired_and_cancelled_never_hurt_those_beside_them(
+    address: str, connect: Any, slow_model: Path
+) -> None:
+    """All ask for rows of the same batches: some give up, the others get exact answers."""
+    choose = random.Random(SEED)
+    stub = protos.unary_stub(connect(address), "ModelInfer")
+    values = np.random.default_rng(SEED).normal(size=(60, 1024)).astype(np.float32)
+    patient, impatient = [], []
+    for i in range(len(values)):
+        request = infer.make_request("slow", {"x": values[i : i + 1]}, id=str(i))
+        kind = choose.choice(["waits", "expires", "cancels"])
+        if kind == "waits":
+            patient.append((i, stub.future(request, timeout=TIMEOUT_S)))
+        elif kind == "expires":
+            impatient.append(stub.future(request, timeout=choose.uniform(0.001, 0.3)))
+        else:
+            impatient.append(stub.future(request, timeout=TIMEOUT_S))
+            impatient[-1].cancel()
+    assert patient
+    for i, call in patient:
+        response = call.result(timeout=2 * TIMEOUT_S)
+        assert response.id == str(i)
+        expected = infer.run_reference(slow_model, {"x": values[i : i + 1]})["y"]
+        difference = np.abs(infer.arrays_of(response)["y"] - expected).max()
+        # Three hundred layers add up what one layer rounds.
+        assert difference <= 1e-3 * np.abs(expected).max()
+    for call in impatient:
+        assert call.cancelled() or call.code() in (
+            grpc.StatusCode.OK,
+            grpc.StatusCode.CANCELLED,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+        )
+
+
+def test_call_cancelled_many_times_leaves_the_server_serving(address: str, connect: Any) -> None:
+    stub = protos.unary_stub(connect(address), "ModelInfer")
+    for _ in range(20):
+        calls = [stub.future(slow_request(), timeout=TIMEOUT_S) for _ in range(50)]
+        for call in calls:
+            call.cancel()
+    assert stub(slow_request(), timeout=TIMEOUT_S).outputs
+
+
+def test_call_cancelled_while_it_waits_frees_its_place(
+    start_server: Any, test_models: Path, tmp_path: Path
+) -> None:
+    """The queue has room for one: the next call fits only where the cancelled one is gone."""
+    model = tmp_path / "loop.onnx"
+    model.write_bytes((test_models / "loop.onnx").read_bytes())
+    model.with_suffix(".yaml").write_text("max_queue_size: 1\ninstance_count: 1\n")
+    server = start_server(model, flags=["--drain-timeout", "30s"])
+    with RawHttp2(server.address) as raw:
+        running, waiting = fill_queue(raw, loop_message(LONG))
+        raw.reset(waiting)
+        successor = raw.call(raw_http2.INFER, loop_message(1))
+        raw.barrier()
+        # Either it still waits, or the long one has ended by now and it has run.
+        assert raw.answers[successor].status in (None, 0)
+        assert raw.answer(running).status == 0
+        assert raw.answer(successor).status == 0
+    assert server.stop() == 0
+
+
+def fill_queue(raw: RawHttp2, message: bytes) -> tuple[int, int]:
+    """One call runs, one waits, and a third one was refused after both."""
+    pending: list[int] = []
+    while True:
+        stream = raw.call(raw_http2.INFER, message)
+        raw.barrier()
+        answer = raw.answers[stream]
+        if not answer.done:
+            pending.append(stream)
+            assert len(pending) <= 2, "the queue has room for one"
+            continue
+        assert answer.status == RESOURCE_EXHAUSTED, answer
+        assert "queue is full" in answer.message
+        if len(pending) == 2:
+            return pending[0], pending[1]
+
+
+class CountedServer:
+    """support/counted_server.py as a process."""
+
+    def __init__(self, *models: Path) -> None:
+        program = Path(raw_http2.__file__).parent / "counted_server.py"
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", program, *models],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.address = self._line().removeprefix("ready ")
+
+    def counts(self) -> dict[str, int]:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        made: dict[str, int] = json.loads(self._line())
+        return made
+
+    def wait_until_at_rest(self) -> dict[str, int]:
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            counts = self.counts()
+            if not any(counts[name] for name in ("connections", "calls", "buffers")):
+                return counts
+            assert time.monotonic() < deadline, counts
+
+    def stop(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        code = self.process.wait(TIMEOUT_S)
+        self.process.stdout.close()
+        return code
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().removesuffix("\n")
+
+
+@pytest.fixture
+def counted_server(test_models: Path, slow_model: Path) -> Iterator[CountedServer]:
+    server = CountedServer(test_models / "mlp.onnx", slow_model)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            code = server.stop()
+            assert code == 0
+
+
+def test_live_counts_return_to_zero_after_every_kind_of_end(
+    counted_server: CountedServer,
+) -> None:
+    """Answered, refused, expired, cancelled, cut off by a lost connection."""
+    choose = random.Random(SEED)
+    slow = slow_request().SerializeToString()
+    for _ in range(20):
+        with RawHttp2(counted_server.address) as raw:
+            for _ in range(20):
+                kind = choose.choice(["good", "bad", "expires", "cancels", "half", "slow"])
+                if kind == "expires":
+                    raw.call(raw_http2.INFER, slow, extra=[("grpc-timeout", "3m")])
+                elif kind == "cancels":
+                    raw.reset(raw.call(raw_http2.INFER, slow))
+                elif kind == "half":
+                    stream = raw.begin(raw_http2.INFER)
+                    message = raw_http2.message_bytes(b"", length=100_000)
+                    raw.send(raw.data_frame(stream, message + bytes(1000), end_stream=False))
+                else:
+                    message = {"good": mlp_message(), "bad": b"\xff", "slow": slow}[kind]
+                    raw.call(raw_http2.INFER, message)
+            raw.barrier()
+            # Then the connection is closed, with calls of every kind still open.
+    counts = counted_server.wait_until_at_rest()
+    assert counts["accepted"] == counts["finished"] >= 20 * 20
+    assert counted_server.stop() == 0

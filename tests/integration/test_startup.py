@@ -1,0 +1,213 @@
+"""Which models and settings `penstock serve` takes, and how it says what it does not take."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import onnx
+import penstock
+import pytest
+from support import infer, made_models, protos
+
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+def repository(tmp_path: Path, test_models: Path) -> Path:
+    """`doubler` in three versions; only 10 doubles."""
+    folder = tmp_path / "repository"
+    for version in (1, 2, 10):
+        (folder / "doubler" / str(version)).mkdir(parents=True)
+    for version in (1, 2):
+        identity = (test_models / "identity_fp32.onnx").read_bytes()
+        (folder / f"doubler/{version}/model.onnx").write_bytes(identity)
+    made_models.save_add(folder / "doubler/10/model.onnx", onnx.TensorProto.FLOAT)
+    return folder
+
+
+def ask_doubler(channel: grpc.Channel, rows: int, **fields: Any) -> Any:
+    request = infer.make_request("doubler", {"x": np.ones((rows, 3), np.float32)}, **fields)
+    return protos.unary_stub(channel, "ModelInfer")(request, timeout=TIMEOUT_S)
+
+
+def test_repository_highest_number_is_served(
+    start_server: Any, connect: Any, repository: Path
+) -> None:
+    channel = connect(start_server(repository).address)
+    response = ask_doubler(channel, 1)
+    assert response.model_version == "10"
+    assert infer.arrays_of(response)["y"].tolist() == [[2, 2, 2]]
+    assert ask_doubler(channel, 1, model_version="10").model_version == "10"
+    with pytest.raises(grpc.RpcError) as raised:
+        ask_doubler(channel, 1, model_version="2")
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+    assert "served: 10" in raised.value.details()
+
+
+def test_model_yaml_wins_over_flags(start_server: Any, connect: Any, repository: Path) -> None:
+    settings = "max_batch_size: 2\nexecution: pool\n"
+    (repository / "doubler/model.yaml").write_text(settings)
+    server = start_server(repository, flags=["--max-batch-size", "8", "--execution", "inline"])
+    channel = connect(server.address)
+    assert ask_doubler(channel, 2).outputs
+    with pytest.raises(grpc.RpcError) as raised:
+        ask_doubler(channel, 3)
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "1 to 2 (max_batch_size)" in raised.value.details()
+    assert "execution=pool" in server.log
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("max_batchsize: 2\n", ["max_batchsize", "unknown setting", "max_batch_size"]),
+        ("max_batch_size: many\n", ["max_batch_size", "'many'"]),
+        ("max_batch_size: -1\n", ["max_batch_size", "-1"]),
+        ("execution: gpu\n", ["execution", "'gpu'"]),
+        ("providers: [tpu]\n", ["providers", "'tpu'"]),
+        ("- max_batch_size\n", ["expected settings"]),
+        ("max_batch_size: [1\n", ["cannot be read"]),
+        ("grpc_port: 1\n", ["grpc_port", "unknown setting"]),
+    ],
+)
+def test_model_yaml_wrong_key_is_named_with_its_file(
+    run_serve: Any, repository: Path, text: str, says: list[str]
+) -> None:
+    path = repository / "doubler/model.yaml"
+    path.write_text(text)
+    run_serve(repository, says=[f"{path}: ", *says])
+
+
+# --- what cannot be served ---
+
+
+@pytest.fixture
+def run_serve() -> Any:
+    """run_serve(arguments, says=[...]): it must fail to start, and say so on one or more lines."""
+
+    def run(*arguments: Any, says: list[str], code: int = 1, command: Any = ()) -> None:
+        finished = subprocess.run(
+            [*(command or serve_command()), "--grpc-port", "0", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        print(finished.stderr)
+        assert finished.returncode == code
+        assert finished.stdout == ""
+        assert "Traceback" not in finished.stderr
+        error = finished.stderr.partition("penstock: error: ")[2]
+        assert error
+        for fragment in says:
+            assert fragment in error
+
+    return run
+
+
+def serve_command() -> list[str]:
+    return [sys.executable, "-m", "penstock", "serve"]
+
+
+def test_serve_port_in_use_names_the_address(run_serve: Any, test_models: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        model = test_models / "mlp.onnx"
+        run_serve(model, "--grpc-port", str(port), says=[f"127.0.0.1:{port}", "in use"])
+
+
+def test_serve_address_of_another_machine_is_named(run_serve: Any, test_models: Path) -> None:
+    run_serve(test_models / "mlp.onnx", "--host", "192.0.2.1", says=["192.0.2.1"])
+
+
+def test_serve_missing_file_is_named(run_serve: Any, tmp_path: Path) -> None:
+    path = tmp_path / "none.onnx"
+    run_serve(path, says=[f"{path}: no such file or directory"])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", bytes(range(256)) * 100], ids=["empty", "text", "noise"]
+)
+def test_serve_corrupt_model_is_named(run_serve: Any, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(content)
+    run_serve(path, says=["broken"])
+
+
+def test_serve_cut_model_is_named(run_serve: Any, test_models: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.onnx"
+    whole = (test_models / "mlp.onnx").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    run_serve(path, says=["cut"])
+
+
+def test_serve_one_broken_model_among_good_ones_fails(
+    run_serve: Any, test_models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"not a model")
+    run_serve(test_models / "mlp.onnx", path, says=["broken"])
+
+
+@pytest.mark.parametrize("model", ["string", "sequence", "complex", "rank_nine"])
+def test_serve_model_of_an_unsupported_kind_is_named(
+    run_serve: Any, test_models: Path, model: str
+) -> None:
+    run_serve(test_models / f"{model}.onnx", says=[model])
+
+
+def test_serve_empty_directory_is_named(run_serve: Any, tmp_path: Path) -> None:
+    run_serve(tmp_path, says=[str(tmp_path), "<model>/<version>/model.onnx"])
+
+
+def test_serve_directory_of_something_else_is_named(run_serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/readme.txt").write_text("hello")
+    run_serve(tmp_path, says=[str(tmp_path / "notes"), "no version"])
+
+
+@pytest.fixture
+def command_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """This interpreter with everything that is installed, but for onnxruntime."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for installed in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(installed).iterdir():
+            if not entry.name.startswith("onnxruntime") and not (site / entry.name).exists():
+                (site / entry.name).symlink_to(entry)
+    package = Path(penstock.__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(package)]))
+    return [sys.executable, "-S", "-m", "penstock", "serve"]
+
+
+def test_serve_without_onnxruntime_says_what_to_install(
+    run_serve: Any, test_models: Path, command_without_onnxruntime: list[str]
+) -> None:
+    model = test_models / "mlp.onnx"
+    says = ["no ONNX Runtime is installed", "penstock[cpu]", "penstock[gpu]"]
+    run_serve(model, command=command_without_onnxruntime, says=says)
+
+
+def test_serve_with_two_onnxruntimes_names_both(
+    run_serve: Any, test_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnxruntime", "onnxruntime_gpu"):
+        folder = tmp_path / f"{name}-9.8.7.dist-info"
+        folder.mkdir()
+        project = name.replace("_", "-")
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {project}\nVersion: 9.8.7\n"
+        )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    says = ["two ONNX Runtimes", "onnxruntime 9.8.7", "onnxruntime-gpu 9.8.7", "pip uninstall"]
+    run_serve(test_models / "mlp.onnx", says=says)

@@ -1,0 +1,60 @@
+"""Every public name is in `__all__`, and the stub of the core names what the module has."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+import penstock
+import pytest
+from penstock import _core
+
+PACKAGE = Path(penstock.__file__).parent
+MODULES = sorted(
+    module.name
+    for module in pkgutil.iter_modules([str(PACKAGE)])
+    if module.name not in {"__main__", "_core", "_version"}
+)
+
+
+def public_names(module: ModuleType) -> set[str]:
+    """What the module defines itself, without leading underscore."""
+    tree = ast.parse(inspect.getsource(module))
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return {name for name in names if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_all_is_what_it_defines(name: str) -> None:
+    module = importlib.import_module(f"penstock.{name}")
+    assert set(module.__all__) == public_names(module)
+
+
+def test_package_all_is_importable_and_has_every_error() -> None:
+    from penstock import errors
+
+    assert all(hasattr(penstock, name) for name in penstock.__all__)
+    assert set(penstock.__all__) == {*errors.__all__, "__version__"}
+
+
+def test_core_stub_names_what_the_module_has() -> None:
+    stub = ast.parse((PACKAGE / "_core.pyi").read_text())
+    classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
+    assert {name for name in vars(_core) if not name.startswith("_")} == set(classes)
+    for name, node in classes.items():
+        stubbed = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+        real = {
+            attribute for attribute in vars(getattr(_core, name)) if not attribute.startswith("_")
+        }
+        assert stubbed - {"__init__"} == real, name

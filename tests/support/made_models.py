@@ -1,0 +1,47 @@
+"""Models that only the integration tests need, made on the spot with onnx.helper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# The helper's own defaults are newer than what ONNX Runtime reads.
+_IR_VERSION = 10
+_OPSET = 21
+_SEED = 20261121
+
+
+def save_slow(path: Path, *, layers: int = 300, width: int = 1024) -> Path:
+    """y = x W ... W: batchable, all shapes fixed, about 50 ms a row on a small machine."""
+    random = np.random.default_rng(_SEED)
+    weights = random.normal(0, width**-0.5, (width, width)).astype(np.float32)
+    names = ["x", *(f"h{layer}" for layer in range(1, layers)), "y"]
+    nodes = [
+        helper.make_node("MatMul", [source, "w"], [target])
+        for source, target in zip(names, names[1:], strict=False)
+    ]
+    return _save(path, nodes, TensorProto.FLOAT, width, [numpy_helper.from_array(weights, "w")])
+
+
+def save_add(path: Path, element_type: int) -> Path:
+    """y = x + x over [batch, 3]."""
+    return _save(path, [helper.make_node("Add", ["x", "x"], ["y"])], element_type, 3, [])
+
+
+def _save(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    element_type: int,
+    width: int,
+    initializers: list[onnx.TensorProto],
+) -> Path:
+    x, y = (
+        helper.make_tensor_value_info(name, element_type, ["batch", width]) for name in ("x", "y")
+    )
+    graph = helper.make_graph(nodes, "graph", [x], [y], initializers)
+    opset = helper.make_opsetid("", _OPSET)
+    onnx.save(helper.make_model(graph, ir_version=_IR_VERSION, opset_imports=[opset]), path)
+    return path
