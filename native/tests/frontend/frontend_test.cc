@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "net/socket.h"
 #include "support/fake_method.h"
 #include "support/frames.h"
 #include "support/socket_client.h"
@@ -165,31 +166,71 @@ TEST_F(FrontendTest, NoHandshake_IsClosedAfterTheHeaderTimeout) {
       << "the end of the connection";
 }
 
+// Uses up every descriptor that the process may have, whatever gaps its table has, and gives them
+// back.
 class DescriptorLimit final {
  public:
   DescriptorLimit() { getrlimit(RLIMIT_NOFILE, &before_); }
-  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
-  // No descriptor is left from here on.
-  void Exhaust() {
-    const UniqueFd lowest_free(dup(0));
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(lowest_free.get());
-    setrlimit(RLIMIT_NOFILE, &none);
+  ~DescriptorLimit() { Restore(); }
+  // errno of the attempt that failed: EMFILE where the system counts as it should.
+  int Exhaust(int fd) {
+    rlimit few = before_;
+    few.rlim_cur = kDescriptors;
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0) return errno;
+    for (rlim_t i = 0; i <= kDescriptors; ++i) {
+      UniqueFd taken(dup(fd));
+      if (!taken.valid()) return errno;
+      taken_.push_back(std::move(taken));
+    }
+    return 0;
   }
-  void Restore() { setrlimit(RLIMIT_NOFILE, &before_); }
+  void Restore() {
+    taken_.clear();
+    setrlimit(RLIMIT_NOFILE, &before_);
+  }
 
  private:
+  static constexpr rlim_t kDescriptors = 200;
   rlimit before_{};
+  std::vector<UniqueFd> taken_;
 };
+
+// Nothing where a connection that cannot be accepted for want of a descriptor waits for the next
+// accept, as Linux has it; else what this system does instead.
+std::string FindStrangeAccept() {
+  const Result<ListeningSocket> listening = Listen("127.0.0.1", 0);
+  if (!listening.ok()) return "it cannot listen: " + listening.status().ToString();
+  UniqueFd socket = SocketClient::NewSocket();
+  DescriptorLimit limit;
+  const int listening_fd = listening.value().fd.get();
+  if (const int error = limit.Exhaust(listening_fd); error != EMFILE) {
+    return "it hands out descriptors beyond RLIMIT_NOFILE, errno " + std::to_string(error);
+  }
+  const auto client = SocketClient::Connect(std::move(socket), listening.value().port);
+  if (client == nullptr) return "nobody can connect while there is no descriptor";
+  pollfd ready = {.fd = listening_fd, .events = POLLIN, .revents = 0};
+  if (poll(&ready, 1, 30'000) != 1) return "the connection does not arrive";
+  if (Accept(listening_fd).outcome != AcceptOutcome::kOutOfResources) {
+    return "accept does not fail without a descriptor";
+  }
+  limit.Restore();
+  if (Accept(listening_fd).outcome != AcceptOutcome::kAccepted) {
+    return "the connection that could not be accepted is lost";
+  }
+  return "";
+}
 
 TEST_F(FrontendTest, NoDescriptorsLeft_IsSurvived) {
   Start();
+  if (const std::string strange = FindStrangeAccept(); !strange.empty()) {
+    GTEST_SKIP() << "this system is no Linux in this: " << strange;
+  }
   const auto first = Connect();
   ASSERT_TRUE(IsAnswered(*first, Ask(*first, 10), 10));
   std::vector<UniqueFd> sockets;
   for (int i = 0; i < 5; ++i) sockets.push_back(SocketClient::NewSocket());
   DescriptorLimit limit;
-  limit.Exhaust();
+  ASSERT_EQ(limit.Exhaust(first->fd()), EMFILE);
   std::vector<std::unique_ptr<SocketClient>> waiting;
   for (UniqueFd& socket : sockets) {
     waiting.push_back(SocketClient::Connect(std::move(socket), frontend_->port()));

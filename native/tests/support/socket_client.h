@@ -60,9 +60,9 @@ class SocketClient final {
     if ((ready.revents & (POLLIN | POLLHUP | POLLERR)) != 0) Receive();
     return !ended_;
   }
-  // Pumps until `done`, for ten seconds at most. False: it did not come to that.
+  // Pumps until `done`, for thirty seconds at most. False: it did not come to that.
   bool PumpUntil(const std::function<bool()>& done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!done()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       if (!Pump(100)) return done();
