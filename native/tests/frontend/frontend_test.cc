@@ -222,6 +222,11 @@ std::string FindStrangeAccept() {
 
 TEST_F(FrontendTest, NoDescriptorsLeft_IsSurvived) {
   Start();
+#ifdef __SANITIZE_ADDRESS__
+  // UBSan, which comes with it here, opens a pipe to see whether an object's memory can be read.
+  // Without a descriptor it takes every object for a wrong one.
+  GTEST_SKIP() << "UBSan needs descriptors of its own";
+#endif
   if (const std::string strange = FindStrangeAccept(); !strange.empty()) {
     GTEST_SKIP() << "this system is no Linux in this: " << strange;
   }
