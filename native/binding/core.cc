@@ -98,9 +98,17 @@ void BindValues(py::module_& module) {
       .def_readonly("name", &ModelSource::name)
       .def_readonly("version", &ModelSource::version)
       .def_readonly("path", &ModelSource::path);
+  py::class_<TensorReport>(module, "TensorReport")
+      .def_readonly("name", &TensorReport::name)
+      .def_readonly("datatype", &TensorReport::datatype)
+      .def_readonly("shape", &TensorReport::shape);
   py::class_<ModelReport>(module, "ModelReport")
       .def_readonly("name", &ModelReport::name)
       .def_readonly("version", &ModelReport::version)
+      .def_readonly("inputs", &ModelReport::inputs)
+      .def_readonly("outputs", &ModelReport::outputs)
+      .def_readonly("providers", &ModelReport::providers)
+      .def_readonly("probe_note", &ModelReport::probe_note)
       .def_readonly("batchable", &ModelReport::batchable)
       .def_readonly("batchable_reason", &ModelReport::batchable_reason)
       .def_readonly("execution", &ModelReport::execution)

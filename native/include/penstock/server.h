@@ -21,10 +21,21 @@ struct ModelSource {
   ModelOptions options;
 };
 
+// One input or output as clients see it.
+struct TensorReport {
+  std::string name;
+  std::string datatype;             // the protocol's name, such as "FP32"
+  std::vector<std::int64_t> shape;  // -1 where free; the batch, where there is one, stands first
+};
+
 // What a loaded version turned out to be; for `penstock models`, logs and tests.
 struct ModelReport {
   std::string name;
   std::int64_t version = 0;
+  std::vector<TensorReport> inputs;
+  std::vector<TensorReport> outputs;
+  std::vector<std::string> providers;  // what it was loaded for, in order of preference
+  std::string probe_note;  // which input the measurements had to use, and why; mostly empty
   bool batchable = false;
   std::string batchable_reason;  // why not, where it is not
   std::string execution;         // "inline" or "pool"

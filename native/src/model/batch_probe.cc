@@ -3,6 +3,7 @@
 #include "model/batch_probe.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -24,6 +25,8 @@ constexpr std::int64_t kProbeRows = 3;
 // it would end the process.
 constexpr std::int64_t kProbeBytesMax = std::int64_t{256} << 20;
 
+constexpr std::int64_t kFreeDim = Recipe().free_dim;
+
 Shape ConcreteShape(const TensorSpec& spec, Recipe recipe, std::int64_t rows) {
   Shape shape = spec.shape;
   for (std::size_t i = 0; i < shape.rank(); ++i) {
@@ -41,8 +44,9 @@ std::int64_t ByteCount(const TensorSpec& spec, const Shape& shape) {
   return *count * size_bytes;
 }
 
-void FillRow(const TensorSpec& spec, Values values, std::uint64_t seed, std::span<std::byte> row) {
-  std::mt19937_64 random(seed);
+void FillRow(const TensorSpec& spec, Values values, std::size_t input_index, std::size_t row_index,
+             std::span<std::byte> row) {
+  std::mt19937_64 random((input_index + 1) * 1000 + row_index);
   const std::size_t size_bytes = DataTypeSize(spec.dtype);
   for (std::size_t at = 0; at + size_bytes <= row.size(); at += size_bytes) {
     // 53 random bits as a fraction in [0, 1).
@@ -50,8 +54,11 @@ void FillRow(const TensorSpec& spec, Values values, std::uint64_t seed, std::spa
     if (IsFloat(spec.dtype)) {
       if (values == Values::kWide) number = number * 2 - 1;
     } else {
-      const double bound = values == Values::kWide ? 4 : values == Values::kNarrow ? 2 : 1;
-      number = static_cast<double>(static_cast<int>(number * bound));
+      const int bound = values == Values::kWide ? 4 : values == Values::kNarrow ? 2 : 1;
+      int whole = static_cast<int>(number * bound);
+      // Rows of a single element must differ as well.
+      if (at == 0) whole = static_cast<int>(row_index % bound);
+      number = whole;
     }
     if (values == Values::kZeros) number = 0;
     StoreNumber(spec.dtype, number, row.subspan(at, size_bytes));
@@ -131,6 +138,9 @@ std::string FindFixedInput(const Session& session) {
   if (session.outputs().empty()) return "the model has no outputs";
   for (const TensorSpec& spec : session.inputs()) {
     if (spec.first_dim_symbolic) continue;
+    if (spec.shape.rank() == 0) {
+      return StrCat("input '", Printable(spec.name), "' is a scalar, which has no rows");
+    }
     return StrCat("input '", Printable(spec.name), "' has the shape ", spec.shape.ToString(),
                   ", its first dimension is not free");
   }
@@ -148,7 +158,7 @@ bool HasFreeInnerDim(std::span<const TensorSpec> specs) {
 std::vector<Recipe> Recipes(std::span<const TensorSpec> specs) {
   std::vector<Recipe> recipes;
   for (const Values values : {Values::kWide, Values::kNarrow, Values::kZeroIndex, Values::kZeros}) {
-    recipes.push_back({.values = values, .free_dim = 8});
+    recipes.push_back({.values = values});
     if (HasFreeInnerDim(specs)) recipes.push_back({.values = values, .free_dim = 1});
   }
   return recipes;
@@ -167,7 +177,7 @@ ProbeInputs::ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::
         specs[i].first_dim_symbolic ? static_cast<std::size_t>(rows) : std::size_t{1};
     const std::size_t row_bytes = bytes.size() / row_count;
     for (std::size_t row = 0; row < row_count; ++row) {
-      FillRow(specs[i], recipe.values, (i + 1) * 1000 + row,
+      FillRow(specs[i], recipe.values, i, row,
               std::span(bytes).subspan(row * row_bytes, row_bytes));
     }
     views_.push_back({.dtype = specs[i].dtype, .shape = shape, .data = bytes});
@@ -184,6 +194,19 @@ std::vector<TensorView> ProbeInputs::Row(std::int64_t index) const {
   return row;
 }
 
+bool ProbeInputs::RowsDiffer() const {
+  for (std::int64_t i = 1; i < rows_; ++i) {
+    const std::vector<TensorView> first = Row(0);
+    const std::vector<TensorView> other = Row(i);
+    const bool alike =
+        std::ranges::equal(first, other, [](const TensorView& a, const TensorView& b) {
+          return std::ranges::equal(a.data, b.data);
+        });
+    if (!alike) return true;
+  }
+  return false;
+}
+
 std::int64_t ProbeRowBytes(std::span<const TensorSpec> specs, Recipe recipe) {
   std::int64_t total = 0;
   for (const TensorSpec& spec : specs) {
@@ -192,47 +215,85 @@ std::int64_t ProbeRowBytes(std::span<const TensorSpec> specs, Recipe recipe) {
   return total;
 }
 
-ProbeReport ProbeBatching(Session& session) {
-  ProbeReport report;
-  const std::string fixed_input = FindFixedInput(session);
-  std::string refusal;
-  const auto note_refusal = [&refusal](std::string text) {
-    if (refusal.empty()) refusal = std::move(text);
+namespace {
+
+std::string Describe(const Recipe& recipe) {
+  constexpr std::array<std::string_view, 4> kValues = {
+      "floats from -1 to 1 and integers from 0 to 3", "floats from 0 to 1 and integers 0 and 1",
+      "floats from 0 to 1 and integers 0", "zeros"};
+  return StrCat(kValues[static_cast<std::size_t>(recipe.values)],
+                recipe.free_dim == kFreeDim ? "" : ", free dimensions 1");
+}
+
+// Tries recipes until one shows whether rows are independent.
+class Prober final {
+ public:
+  explicit Prober(Session& session) : session_(session), fixed_input_(FindFixedInput(session)) {}
+
+  ProbeReport Probe();
+
+ private:
+  // True where the verdict is final.
+  bool Try(const Recipe& recipe);
+  std::string ReasonAgainst() const;
+
+  Session& session_;
+  const std::string fixed_input_;
+  ProbeReport report_;
+  std::string refusal_;        // the engine's words on the first refused row
+  std::string batch_refusal_;  // on the first batch refused whose rows were accepted
+};
+
+bool Prober::Try(const Recipe& recipe) {
+  const auto refuse = [](std::string& place, std::string text) {
+    if (place.empty()) place = std::move(text);
+    return false;
   };
-  for (const Recipe recipe : Recipes(session.inputs())) {
-    const std::int64_t row_bytes = ProbeRowBytes(session.inputs(), recipe);
-    if (row_bytes > kProbeBytesMax) {
-      note_refusal(StrCat("one row has more than ", kProbeBytesMax, " bytes"));
-      continue;
-    }
-    // One row first: whether the model accepts the values at all is not a matter of batching.
-    const ProbeInputs single(session.inputs(), recipe, 1);
-    const RunOutcome outcome = RunProbe(session, single.views());
-    if (!outcome.status.ok()) {
-      note_refusal(std::string(outcome.status.message()));
-      continue;
-    }
-    report.accepted = true;
-    report.recipe = recipe;
-    if (!fixed_input.empty() || recipe.values == Values::kZeros) break;
-    Verdict verdict = FindDependence(session, ProbeInputs(session.inputs(), recipe, kProbeRows));
-    if (!verdict.refused) {
-      report.batchable = verdict.fault.empty();
-      report.reason = std::move(verdict.fault);
-      return report;
-    }
-    note_refusal(std::move(verdict.fault));
+  if (ProbeRowBytes(session_.inputs(), recipe) > kProbeBytesMax) {
+    return refuse(refusal_, StrCat("one row has more than ", kProbeBytesMax, " bytes"));
   }
-  if (!fixed_input.empty()) {
-    report.reason = fixed_input;
-  } else if (report.accepted) {
-    report.reason =
-        StrCat("only zeros were accepted as a probe, and equal rows show nothing; other values: ",
-               refusal);
-  } else {
-    report.reason = StrCat("every probe was refused: ", refusal);
+  // One row first: whether the model accepts the values at all is not a matter of batching.
+  const ProbeInputs single(session_.inputs(), recipe, 1);
+  const RunOutcome outcome = RunProbe(session_, single.views());
+  if (!outcome.status.ok()) return refuse(refusal_, std::string(outcome.status.message()));
+  if (!report_.accepted) report_.recipe = recipe;
+  report_.accepted = true;
+  if (!fixed_input_.empty()) return true;
+
+  const ProbeInputs batch(session_.inputs(), recipe, kProbeRows);
+  if (!batch.RowsDiffer()) return false;
+  Verdict verdict = FindDependence(session_, batch);
+  if (verdict.refused) return refuse(batch_refusal_, std::move(verdict.fault));
+  report_.recipe = recipe;
+  report_.batchable = verdict.fault.empty();
+  report_.reason = std::move(verdict.fault);
+  return true;
+}
+
+std::string Prober::ReasonAgainst() const {
+  if (!fixed_input_.empty()) return fixed_input_;
+  if (!report_.accepted) return StrCat("every probe was refused: ", refusal_);
+  if (!batch_refusal_.empty()) return batch_refusal_;
+  return "the rows of every probe that was accepted are alike, which proves nothing";
+}
+
+ProbeReport Prober::Probe() {
+  const std::vector<Recipe> recipes = Recipes(session_.inputs());
+  const bool concluded =
+      std::ranges::any_of(recipes, [this](const Recipe& recipe) { return Try(recipe); });
+  if (!concluded || !fixed_input_.empty()) report_.reason = ReasonAgainst();
+  const std::string& why = refusal_.empty() ? batch_refusal_ : refusal_;
+  if (report_.accepted && report_.recipe != recipes.front()) {
+    report_.note = StrCat("probed with ", Describe(report_.recipe),
+                          " because other values were refused: ", why);
   }
-  return report;
+  return std::move(report_);
+}
+
+}  // namespace
+
+ProbeReport ProbeBatching(Session& session) {
+  return Prober(session).Probe();
 }
 
 }  // namespace penstock

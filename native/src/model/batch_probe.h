@@ -20,11 +20,12 @@ class ProbeInputs final {
     kWide,       // floats in [-1, 1], integers 0 to 3
     kNarrow,     // floats in [0, 1], integers 0 and 1: indices into two entries, logarithms
     kZeroIndex,  // floats in [0, 1], integers 0
-    kZeros,      // nothing else was accepted; rows are alike, so this proves nothing
+    kZeros,      // nothing else was accepted
   };
   struct Recipe {
     Values values = Values::kWide;
     std::int64_t free_dim = 8;  // what stands for a free dimension that is not the batch
+    bool operator==(const Recipe&) const = default;
   };
 
   // Row i is the same whatever `rows` is; an input whose first dimension is fixed keeps it. The
@@ -32,6 +33,8 @@ class ProbeInputs final {
   ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::int64_t rows);
   // Row `index` alone.
   std::vector<TensorView> Row(std::int64_t index) const;
+  // False where every row is the same: then what a model makes of them proves nothing.
+  bool RowsDiffer() const;
   std::span<const TensorView> views() const { return views_; }
 
  private:
@@ -49,6 +52,8 @@ struct ProbeReport {
   // False where the model accepted nothing; `recipe` then means nothing.
   bool accepted = false;
   ProbeInputs::Recipe recipe;
+  // Where the first recipe was refused: which one it is, and the engine's words on the first.
+  std::string note;
 };
 
 ProbeReport ProbeBatching(Session& session);

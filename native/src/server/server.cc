@@ -2,6 +2,7 @@
 // The only file that knows them all.
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include <penstock/server.h>
@@ -62,10 +63,25 @@ WarmupConfig::Execution ExecutionOf(Execution execution) {
   return WarmupConfig::Execution::kAuto;
 }
 
-ModelReport ReportOf(const ModelVersion& model) {
+std::vector<TensorReport> TensorReportsOf(std::span<const TensorSpec> specs) {
+  std::vector<TensorReport> reports;
+  for (const TensorSpec& spec : specs) {
+    const std::span<const std::int64_t> dims = spec.shape.dims();
+    reports.push_back({.name = spec.name,
+                       .datatype = std::string(DataTypeName(spec.dtype)),
+                       .shape = {dims.begin(), dims.end()}});
+  }
+  return reports;
+}
+
+ModelReport ReportOf(const ModelVersion& model, const std::vector<std::string>& providers) {
   const WarmupReport& warmup = model.warmup();
   return {.name = model.name(),
           .version = model.version(),
+          .inputs = TensorReportsOf(model.inputs()),
+          .outputs = TensorReportsOf(model.outputs()),
+          .providers = providers,
+          .probe_note = warmup.probe_note,
           .batchable = warmup.batchable,
           .batchable_reason = warmup.batchable_reason,
           .execution = warmup.run_inline ? "inline" : "pool",
@@ -165,11 +181,12 @@ Status Server::Impl::Load(const ModelSource& source) {
                                                         : ThreadsOf(options_.compute_threads),
            .queue_size_max = options.max_queue_size},
           std::move(session), clock_));
-  const ModelReport& report = reports_.emplace_back(ReportOf(*model));
+  const ModelReport& report = reports_.emplace_back(ReportOf(*model, providers));
   logger_.Info("model ready", {{"model", report.name},
                                {"version", StrCat(report.version)},
                                {"batchable", report.batchable ? "yes" : "no"},
                                {"batchable_reason", report.batchable_reason},
+                               {"probe_note", report.probe_note},
                                {"max_batch_size", StrCat(report.max_batch_size)},
                                {"execution", report.execution},
                                {"execution_reason", report.execution_reason},

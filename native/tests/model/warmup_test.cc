@@ -263,6 +263,29 @@ TEST(WarmUp, IndexIntoTwoEntries_IsFoundBySmallerNumbers) {
                       {Spec("y", {-1, 8}, DataType::kInt64)}, Lookup(2));
   const WarmupReport report = MustWarmUp(session, {}, clock);
   EXPECT_TRUE(report.batchable) << report.batchable_reason;
+  EXPECT_EQ(report.probe_note,
+            "probed with floats from 0 to 1 and integers 0 and 1 because other values were "
+            "refused: index out of range");
+}
+
+TEST(WarmUp, OnlyIndexZeroAccepted_IsNoProof) {
+  const ManualClock clock;
+  FakeSession session({Spec("i", {-1, 8}, DataType::kInt64)},
+                      {Spec("y", {-1, 8}, DataType::kInt64)}, Lookup(1));
+  const WarmupReport report = MustWarmUp(session, {}, clock);
+  EXPECT_FALSE(report.batchable);
+  EXPECT_NE(report.probe_note.find("integers 0 because"), std::string::npos) << report.probe_note;
+}
+
+TEST(WarmUp, BatchRefused_NamesTheBatchAndNotTheRow) {
+  const WarmupReport report = WarmUpFloats([](auto inputs, FakeOutputs& outputs) {
+    if (inputs[0].shape[0] != 1) return Internal("cannot reshape");
+    outputs.Add(DataType::kFp32, inputs[0].shape, Floats(inputs[0]));
+    return Status();
+  });
+  EXPECT_FALSE(report.batchable);
+  EXPECT_EQ(report.batchable_reason, "a run of 3 rows fails: cannot reshape");
+  EXPECT_EQ(report.probe_note, "");
 }
 
 TEST(WarmUp, OnlyZerosAccepted_IsNoProof) {
@@ -277,8 +300,10 @@ TEST(WarmUp, OnlyZerosAccepted_IsNoProof) {
                       });
   const WarmupReport report = MustWarmUp(session, {}, clock);
   EXPECT_FALSE(report.batchable);
-  EXPECT_NE(report.batchable_reason.find("only zeros were accepted"), std::string::npos)
-      << report.batchable_reason;
+  EXPECT_EQ(report.batchable_reason,
+            "the rows of every probe that was accepted are alike, which proves nothing");
+  EXPECT_EQ(report.probe_note,
+            "probed with zeros because other values were refused: only zeros here");
   EXPECT_EQ(report.durations.size(), 1U);
 }
 
