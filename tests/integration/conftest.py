@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,32 @@ from support import infer, protos
 TIMEOUT_S = 60.0
 
 Connect = Callable[[str], grpc.Channel]
+
+SERVE = [sys.executable, "-m", "penstock", "serve"]
+
+
+@pytest.fixture
+def run_serve() -> Any:
+    """run_serve(arguments, says=[...]): it must fail to start, and say so on one or more lines."""
+
+    def run(*arguments: Any, says: list[str], code: int = 1, command: Any = ()) -> None:
+        finished = subprocess.run(
+            [*(command or SERVE), "--grpc-port", "0", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        print(finished.stderr)
+        assert finished.returncode == code
+        assert finished.stdout == ""
+        assert "Traceback" not in finished.stderr
+        error = finished.stderr.partition("penstock: error: ")[2]
+        assert error
+        for fragment in says:
+            assert fragment in error
+
+    return run
 
 
 @pytest.fixture

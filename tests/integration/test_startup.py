@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -87,34 +86,6 @@ def test_model_yaml_wrong_key_is_named_with_its_file(
 
 
 # --- what cannot be served ---
-
-
-@pytest.fixture
-def run_serve() -> Any:
-    """run_serve(arguments, says=[...]): it must fail to start, and say so on one or more lines."""
-
-    def run(*arguments: Any, says: list[str], code: int = 1, command: Any = ()) -> None:
-        finished = subprocess.run(
-            [*(command or serve_command()), "--grpc-port", "0", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        print(finished.stderr)
-        assert finished.returncode == code
-        assert finished.stdout == ""
-        assert "Traceback" not in finished.stderr
-        error = finished.stderr.partition("penstock: error: ")[2]
-        assert error
-        for fragment in says:
-            assert fragment in error
-
-    return run
-
-
-def serve_command() -> list[str]:
-    return [sys.executable, "-m", "penstock", "serve"]
 
 
 def test_serve_port_in_use_names_the_address(run_serve: Any, test_models: Path) -> None:

@@ -125,7 +125,10 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
     }
     return {true, reason};
   }
-  if (!facts.fixed_cost) return {false, "the graph holds control flow, so its cost is not known"};
+  if (!facts.data_dependent_operator.empty()) {
+    return {false, StrCat("the graph holds ", facts.data_dependent_operator,
+                          ", whose cost depends on the data")};
+  }
   if (!facts.dims_fixed) {
     return {false, "an input has a free dimension beside the batch, so its cost is not known"};
   }
@@ -161,7 +164,7 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
   ExecutionChoice choice = ChooseExecution({
       .asked = config.execution,
       .runs_on_cpu = config.runs_on_cpu,
-      .fixed_cost = session.fixed_cost(),
+      .data_dependent_operator = session.data_dependent_operator(),
       .dims_fixed = DimsFixed(session, report.batchable),
       .l1_ns = report.durations.empty() ? std::nullopt : std::optional(report.l1_ns),
   });

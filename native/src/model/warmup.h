@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,7 @@ std::int64_t ChooseMaxBatchSize(std::span<const BatchDuration> durations);
 struct ExecutionFacts {
   WarmupConfig::Execution asked = WarmupConfig::Execution::kAuto;
   bool runs_on_cpu = true;
-  bool fixed_cost = true;
+  std::string_view data_dependent_operator;
   bool dims_fixed = true;       // every dimension but the batch
   std::optional<TimeNs> l1_ns;  // nothing where no run succeeded
 };

@@ -1,31 +1,45 @@
-// A reader over a file descriptor and a walk of the few message types that matter. The file is
-// read, not mapped: a file that is cut short while it is mapped would end the process with SIGBUS.
+// A walk of the few message types of onnx.proto that matter.
 #include "session/onnx_scan.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
+#include <limits>
 #include <string_view>
 #include <utility>
 
 #include "base/strings.h"
+#include "session/protobuf_file.h"
 
 namespace penstock {
 namespace {
 
 // Field numbers of onnx.proto.
 constexpr std::uint32_t kModelGraph = 7;
+constexpr std::uint32_t kModelOpsetImport = 8;
 constexpr std::uint32_t kModelFunctions = 25;
 constexpr std::uint32_t kGraphNode = 1;
+constexpr std::uint32_t kGraphInitializer = 5;
 constexpr std::uint32_t kGraphInput = 11;
+constexpr std::uint32_t kGraphSparseInitializer = 15;
+constexpr std::uint32_t kFunctionName = 1;
 constexpr std::uint32_t kFunctionNode = 7;
+constexpr std::uint32_t kFunctionDomain = 10;
+constexpr std::uint32_t kFunctionAttribute = 11;
 constexpr std::uint32_t kNodeOpType = 4;
+constexpr std::uint32_t kNodeAttribute = 5;
+constexpr std::uint32_t kNodeDomain = 7;
+constexpr std::uint32_t kAttributeTensor = 5;
+constexpr std::uint32_t kAttributeGraph = 6;
+constexpr std::uint32_t kAttributeTensors = 10;
+constexpr std::uint32_t kAttributeGraphs = 11;
+constexpr std::uint32_t kAttributeSparseTensor = 22;
+constexpr std::uint32_t kAttributeSparseTensors = 23;
+constexpr std::uint32_t kTensorExternalData = 13;
+constexpr std::uint32_t kSparseTensorValues = 1;
+constexpr std::uint32_t kSparseTensorIndices = 2;
+constexpr std::uint32_t kEntryKey = 1;
+constexpr std::uint32_t kEntryValue = 2;
 constexpr std::uint32_t kValueName = 1;
 constexpr std::uint32_t kValueType = 2;
 constexpr std::uint32_t kTypeTensor = 1;
@@ -33,168 +47,166 @@ constexpr std::uint32_t kTensorTypeShape = 2;
 constexpr std::uint32_t kShapeDimension = 1;
 constexpr std::uint32_t kDimensionValue = 1;  // the only one that is no message or string
 
-// Longer names than this are no operator that we look for and no name worth keeping.
+// Longer names than this are no operator that we look for, no path that a system takes and no name
+// worth keeping.
 constexpr std::uint64_t kNameBytesMax = 4096;
 
-// ONNX's own control flow, and the operators that hold a loop inside.
-constexpr std::array<std::string_view, 8> kControlFlow = {
-    "Loop",       "Scan",         "If",       "SequenceMap",
-    "BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch"};
+// Graphs in nodes of graphs. protobuf itself stops at 100 messages.
+constexpr int kGraphDepthMax = 32;
 
-class FileReader final {
+// Control flow, the operators that hold a loop inside, and one that compares every pair of boxes
+// that passes a threshold.
+constexpr std::array<std::string_view, 9> kDataDependent = {"Loop",
+                                                            "Scan",
+                                                            "If",
+                                                            "SequenceMap",
+                                                            "BeamSearch",
+                                                            "GreedySearch",
+                                                            "Sampling",
+                                                            "WhisperBeamSearch",
+                                                            "NonMaxSuppression"};
+
+// Domains whose operators come with ONNX Runtime.
+constexpr std::array<std::string_view, 8> kKnownDomains = {"",
+                                                           "ai.onnx",
+                                                           "ai.onnx.ml",
+                                                           "ai.onnx.training",
+                                                           "ai.onnx.preview",
+                                                           "ai.onnx.preview.training",
+                                                           "com.microsoft",
+                                                           "com.ms.internal.nhwc"};
+
+class OnnxScanner final {
  public:
-  FileReader() = default;
-  ~FileReader() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileReader(const FileReader&) = delete;
-  FileReader& operator=(const FileReader&) = delete;
+  explicit OnnxScanner(ProtobufFile& file) : file_(file) {}
 
-  Status Open(const std::string& path);
-  std::uint64_t size() const { return size_; }
-  std::uint64_t position() const { return position_; }
-
-  bool ReadByte(std::uint8_t& byte);
-  bool ReadVarint(std::uint64_t& value);
-  bool ReadString(std::uint64_t length, std::string& text);
-  // The caller has checked that it stays within the file.
-  void Seek(std::uint64_t position) { position_ = position; }
+  bool ScanModel();
+  bool has_graph() const { return has_graph_; }
+  bool has_opset() const { return has_opset_; }
+  OnnxFacts TakeFacts();
 
  private:
-  int fd_ = -1;
-  std::uint64_t size_ = 0;
-  std::uint64_t position_ = 0;
-  std::uint64_t buffer_start_ = 0;
-  std::size_t buffer_len_ = 0;
-  std::array<std::uint8_t, 16384> buffer_;
+  bool ScanGraph(std::uint64_t end);
+  bool ScanFunction(std::uint64_t end);
+  bool ScanNode(std::uint64_t end);
+  bool ScanAttribute(std::uint64_t end);
+  bool ScanTensor(std::uint64_t end);
+  bool ScanSparseTensor(std::uint64_t end);
+  bool ScanExternalData(std::uint64_t end);
+  bool ScanInput(std::uint64_t end);
+  bool ReadName(const ProtobufField& field, std::string& name);
+
+  ProtobufFile& file_;
+  OnnxFacts facts_;
+  std::set<std::string> own_functions_;  // "domain:Name"
+  bool has_graph_ = false;
+  bool has_opset_ = false;
+  int graph_depth_ = 0;
 };
 
-Status FileReader::Open(const std::string& path) {
-  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) {
-      return NotFound(StrCat("there is no model file '", path, "'"));
+bool OnnxScanner::ReadName(const ProtobufField& field, std::string& name) {
+  return file_.ReadString(std::min(field.content_end - file_.position(), kNameBytesMax), name);
+}
+
+bool OnnxScanner::ScanModel() {
+  return ForEachField(file_, file_.size(), [this](const ProtobufField& field) {
+    has_opset_ |= field.Holds(kModelOpsetImport);
+    if (field.Holds(kModelGraph)) {
+      has_graph_ = true;
+      return ScanGraph(field.content_end);
     }
-    return FailedPrecondition(
-        StrCat("model file '", path, "' cannot be opened: ", std::strerror(error)));
-  }
-  struct stat info;
-  if (fstat(fd_, &info) != 0) {
-    return FailedPrecondition(
-        StrCat("model file '", path, "' cannot be read: ", std::strerror(errno)));
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return FailedPrecondition(StrCat("model path '", path, "' is not a regular file"));
-  }
-  size_ = static_cast<std::uint64_t>(info.st_size);
-  return {};
+    return !field.Holds(kModelFunctions) || ScanFunction(field.content_end);
+  });
 }
 
-bool FileReader::ReadByte(std::uint8_t& byte) {
-  if (position_ < buffer_start_ || position_ >= buffer_start_ + buffer_len_) {
-    ssize_t got = -1;
-    do {
-      got = pread(fd_, buffer_.data(), buffer_.size(), static_cast<off_t>(position_));
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) return false;
-    buffer_start_ = position_;
-    buffer_len_ = static_cast<std::size_t>(got);
+bool OnnxScanner::ScanGraph(std::uint64_t end) {
+  if (++graph_depth_ > kGraphDepthMax) return false;
+  const bool well_formed = ForEachField(file_, end, [this](const ProtobufField& field) {
+    if (field.Holds(kGraphNode)) return ScanNode(field.content_end);
+    if (field.Holds(kGraphInitializer)) return ScanTensor(field.content_end);
+    if (field.Holds(kGraphSparseInitializer)) return ScanSparseTensor(field.content_end);
+    // Only the outermost graph's inputs are the model's.
+    if (field.Holds(kGraphInput) && graph_depth_ == 1) return ScanInput(field.content_end);
+    return true;
+  });
+  --graph_depth_;
+  return well_formed;
+}
+
+bool OnnxScanner::ScanFunction(std::uint64_t end) {
+  std::string name;
+  std::string domain;
+  const bool well_formed = ForEachField(file_, end, [&](const ProtobufField& field) {
+    if (field.Holds(kFunctionName)) return ReadName(field, name);
+    if (field.Holds(kFunctionDomain)) return ReadName(field, domain);
+    if (field.Holds(kFunctionNode)) return ScanNode(field.content_end);
+    return !field.Holds(kFunctionAttribute) || ScanAttribute(field.content_end);
+  });
+  own_functions_.insert(StrCat(domain, ":", name));
+  return well_formed;
+}
+
+bool OnnxScanner::ScanNode(std::uint64_t end) {
+  std::string op_type;
+  std::string domain;
+  const bool well_formed = ForEachField(file_, end, [&](const ProtobufField& field) {
+    if (field.Holds(kNodeOpType)) return ReadName(field, op_type);
+    if (field.Holds(kNodeDomain)) return ReadName(field, domain);
+    return !field.Holds(kNodeAttribute) || ScanAttribute(field.content_end);
+  });
+  if (std::ranges::find(kKnownDomains, domain) == kKnownDomains.end()) {
+    facts_.custom_operators.insert(StrCat(domain, ":", op_type));
   }
-  byte = buffer_[position_ - buffer_start_];
-  ++position_;
-  return true;
-}
-
-bool FileReader::ReadVarint(std::uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    std::uint8_t byte = 0;
-    if (!ReadByte(byte)) return false;
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) return true;
+  if (facts_.data_dependent_operator.empty() &&
+      std::ranges::find(kDataDependent, op_type) != kDataDependent.end()) {
+    facts_.data_dependent_operator = std::move(op_type);
   }
-  return false;
+  return well_formed;
 }
 
-bool FileReader::ReadString(std::uint64_t length, std::string& text) {
-  text.clear();
-  for (std::uint64_t i = 0; i < length; ++i) {
-    std::uint8_t byte = 0;
-    if (!ReadByte(byte)) return false;
-    text.push_back(static_cast<char>(byte));
-  }
-  return true;
+bool OnnxScanner::ScanAttribute(std::uint64_t end) {
+  return ForEachField(file_, end, [this](const ProtobufField& field) {
+    if (!field.has_content) return true;
+    switch (field.number) {
+      case kAttributeTensor:
+      case kAttributeTensors:
+        return ScanTensor(field.content_end);
+      case kAttributeGraph:
+      case kAttributeGraphs:
+        return ScanGraph(field.content_end);
+      case kAttributeSparseTensor:
+      case kAttributeSparseTensors:
+        return ScanSparseTensor(field.content_end);
+      default:
+        return true;
+    }
+  });
 }
 
-// One field of a message that reaches to `end`. For a length-delimited field `end` of the content
-// is set and the reader stands at its start; every other field has been read past already and
-// `content_end` is where the reader stands.
-struct Field {
-  std::uint32_t number = 0;
-  bool has_content = false;
-  std::uint64_t content_end = 0;
-
-  bool Holds(std::uint32_t wanted) const { return has_content && number == wanted; }
-};
-
-bool ReadField(FileReader& file, std::uint64_t end, Field& field) {
-  std::uint64_t key = 0;
-  if (!file.ReadVarint(key) || key >> 3 == 0 || key >> 3 > (1U << 29) - 1) return false;
-  field.number = static_cast<std::uint32_t>(key >> 3);
-  field.has_content = false;
-  std::uint64_t length = 0;
-  switch (key & 7) {
-    case 0:
-      if (!file.ReadVarint(length)) return false;
-      length = 0;
-      break;
-    case 1:
-      length = 8;
-      break;
-    case 2:
-      if (!file.ReadVarint(length)) return false;
-      field.has_content = true;
-      break;
-    case 5:
-      length = 4;
-      break;
-    default:  // groups, which ONNX never used, and two numbers that protobuf never gave out
-      return false;
-  }
-  if (file.position() > end || length > end - file.position()) return false;
-  field.content_end = file.position() + length;
-  if (!field.has_content) file.Seek(field.content_end);
-  return true;
+bool OnnxScanner::ScanTensor(std::uint64_t end) {
+  return ForEachField(file_, end, [this](const ProtobufField& field) {
+    return !field.Holds(kTensorExternalData) || ScanExternalData(field.content_end);
+  });
 }
 
-// Calls `visit(field)` for every field up to `end`; it may read the content or leave it. False
-// where the bytes are no message or where `visit` says so.
-template <typename Visit>
-bool ForEachField(FileReader& file, std::uint64_t end, Visit visit) {
-  while (file.position() < end) {
-    Field field;
-    if (!ReadField(file, end, field)) return false;
-    if (!visit(field)) return false;
-    file.Seek(field.content_end);
-  }
-  return file.position() == end;
-}
-
-bool ReadName(FileReader& file, const Field& field, std::string& name) {
-  return file.ReadString(std::min(field.content_end - file.position(), kNameBytesMax), name);
-}
-
-bool ScanNode(FileReader& file, std::uint64_t end, OnnxFacts& facts) {
-  return ForEachField(file, end, [&](const Field& field) {
-    if (!field.Holds(kNodeOpType) || !facts.control_flow_operator.empty()) return true;
-    std::string op_type;
-    if (!ReadName(file, field, op_type)) return false;
-    if (std::ranges::find(kControlFlow, op_type) != kControlFlow.end()) {
-      facts.control_flow_operator = std::move(op_type);
+bool OnnxScanner::ScanSparseTensor(std::uint64_t end) {
+  return ForEachField(file_, end, [this](const ProtobufField& field) {
+    if (field.Holds(kSparseTensorValues) || field.Holds(kSparseTensorIndices)) {
+      return ScanTensor(field.content_end);
     }
     return true;
   });
+}
+
+bool OnnxScanner::ScanExternalData(std::uint64_t end) {
+  std::string key;
+  std::string value;
+  const bool well_formed = ForEachField(file_, end, [&](const ProtobufField& field) {
+    if (field.Holds(kEntryKey)) return ReadName(field, key);
+    return !field.Holds(kEntryValue) || ReadName(field, value);
+  });
+  if (key == "location") facts_.external_locations.insert(std::move(value));
+  return well_formed;
 }
 
 struct InputFacts {
@@ -204,26 +216,27 @@ struct InputFacts {
   bool inner_dims_free = false;
 };
 
-bool ScanShape(FileReader& file, std::uint64_t end, InputFacts& input) {
+bool ScanShape(ProtobufFile& file, std::uint64_t end, InputFacts& input) {
   std::size_t index = 0;
-  return ForEachField(file, end, [&](const Field& dimension) {
+  return ForEachField(file, end, [&](const ProtobufField& dimension) {
     if (!dimension.Holds(kShapeDimension)) return true;
     bool has_value = false;
-    const bool well_formed = ForEachField(file, dimension.content_end, [&](const Field& field) {
-      has_value |= !field.has_content && field.number == kDimensionValue;
-      return true;
-    });
+    const bool well_formed =
+        ForEachField(file, dimension.content_end, [&](const ProtobufField& field) {
+          has_value |= !field.has_content && field.number == kDimensionValue;
+          return true;
+        });
     if (index > 0 && !has_value) input.inner_dims_free = true;
     ++index;
     return well_formed;
   });
 }
 
-bool ScanType(FileReader& file, std::uint64_t end, InputFacts& input) {
-  return ForEachField(file, end, [&](const Field& type) {
+bool ScanType(ProtobufFile& file, std::uint64_t end, InputFacts& input) {
+  return ForEachField(file, end, [&](const ProtobufField& type) {
     if (!type.Holds(kTypeTensor)) return true;
     input.is_tensor = true;
-    return ForEachField(file, type.content_end, [&](const Field& field) {
+    return ForEachField(file, type.content_end, [&](const ProtobufField& field) {
       if (!field.Holds(kTensorTypeShape)) return true;
       input.has_shape = true;
       return ScanShape(file, field.content_end, input);
@@ -231,56 +244,50 @@ bool ScanType(FileReader& file, std::uint64_t end, InputFacts& input) {
   });
 }
 
-bool ScanInput(FileReader& file, std::uint64_t end, OnnxFacts& facts) {
+bool OnnxScanner::ScanInput(std::uint64_t end) {
   InputFacts input;
-  const bool well_formed = ForEachField(file, end, [&](const Field& field) {
-    if (field.Holds(kValueName)) return ReadName(file, field, input.name);
-    if (field.Holds(kValueType)) return ScanType(file, field.content_end, input);
-    return true;
+  const bool well_formed = ForEachField(file_, end, [&](const ProtobufField& field) {
+    if (field.Holds(kValueName)) return ReadName(field, input.name);
+    return !field.Holds(kValueType) || ScanType(file_, field.content_end, input);
   });
-  facts.inner_dims_free |= input.inner_dims_free;
+  facts_.inner_dims_free |= input.inner_dims_free;
   if (input.is_tensor && !input.has_shape) {
-    facts.inputs_without_shape.push_back(std::move(input.name));
+    facts_.inputs_without_shape.push_back(std::move(input.name));
   }
   return well_formed;
 }
 
-bool ScanGraph(FileReader& file, std::uint64_t end, OnnxFacts& facts) {
-  return ForEachField(file, end, [&](const Field& field) {
-    if (field.Holds(kGraphNode)) return ScanNode(file, field.content_end, facts);
-    if (field.Holds(kGraphInput)) return ScanInput(file, field.content_end, facts);
-    return true;
-  });
-}
-
-bool ScanFunction(FileReader& file, std::uint64_t end, OnnxFacts& facts) {
-  return ForEachField(file, end, [&](const Field& field) {
-    return !field.Holds(kFunctionNode) || ScanNode(file, field.content_end, facts);
-  });
+OnnxFacts OnnxScanner::TakeFacts() {
+  // A function may stand in the file after the node that calls it.
+  for (const std::string& own : own_functions_) facts_.custom_operators.erase(own);
+  return std::move(facts_);
 }
 
 }  // namespace
 
 Result<OnnxFacts> ScanOnnxFile(const std::string& path) {
-  FileReader file;
+  ProtobufFile file;
   RETURN_IF_ERROR(file.Open(path));
-  OnnxFacts facts;
-  bool has_graph = false;
-  const bool well_formed = ForEachField(file, file.size(), [&](const Field& field) {
-    if (field.Holds(kModelGraph)) {
-      has_graph = true;
-      return ScanGraph(file, field.content_end, facts);
-    }
-    if (field.Holds(kModelFunctions)) return ScanFunction(file, field.content_end, facts);
-    return true;
-  });
+  constexpr std::uint64_t kProtobufBytesMax = std::numeric_limits<std::int32_t>::max();
+  if (file.size() > kProtobufBytesMax) {
+    return InvalidArgument(StrCat("'", path, "' has ", file.size(), " bytes, a protobuf has ",
+                                  kProtobufBytesMax,
+                                  " at most; save the model with its weights as external data"));
+  }
+  OnnxScanner scanner(file);
+  const bool well_formed = scanner.ScanModel();
   if (!well_formed) {
     return InvalidArgument(StrCat("'", path, "' is not an ONNX model: its bytes end or break at ",
                                   file.position(), " of ", file.size()));
   }
-  if (!has_graph)
-    return InvalidArgument(StrCat("'", path, "' is not an ONNX model: no graph in it"));
-  return facts;
+  const std::string_view missing = !scanner.has_graph()   ? "graph"
+                                   : !scanner.has_opset() ? "opset"
+                                                          : "";
+  if (!missing.empty()) {
+    return InvalidArgument(
+        StrCat("'", path, "' is not a whole ONNX model: no ", missing, " in it"));
+  }
+  return scanner.TakeFacts();
 }
 
 }  // namespace penstock

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "session/external_data.h"
+#include "session/load_failure.h"
 #include "session/onnx_scan.h"
 #include "session/ort_providers.h"
 #include "session/ort_session.h"
@@ -45,6 +47,12 @@ Result<const ApiBase*> OpenLibrary(const std::string& path) {
 
 std::string CannotLoad(const std::string& path) {
   return StrCat("model '", path, "' cannot be loaded");
+}
+
+// The model may be a good one that this engine cannot take: then it says what to do instead.
+Status Explained(const Status& failure, const std::string& path, const OnnxFacts& facts) {
+  const std::string advice = ExplainLoadFailure(failure.message(), facts);
+  return advice.empty() ? failure : FailedPrecondition(StrCat(CannotLoad(path), ": ", advice));
 }
 
 }  // namespace
@@ -143,6 +151,7 @@ Result<std::unique_ptr<Session>> OrtRuntime::CreateSession(const SessionConfig& 
         CannotLoad(config.model_path), ": input '", Printable(facts.inputs_without_shape.front()),
         "' declares no shape; export the model with its rank and -1 or a name where it is free"));
   }
+  RETURN_IF_ERROR(CheckExternalData(config.model_path, facts.external_locations));
   ASSIGN_OR_RETURN(OrtHandle<ort_abi::SessionOptions> options,
                    CreateOptions(config, /*memory_pattern=*/!facts.inner_dims_free));
   RETURN_IF_ERROR(AppendProviders(api_, options.get(),
@@ -150,12 +159,13 @@ Result<std::unique_ptr<Session>> OrtRuntime::CreateSession(const SessionConfig& 
                                    .available = available_providers_,
                                    .library_path = library_path_}));
   ort_abi::Session* raw = nullptr;
-  RETURN_IF_ERROR(TakeSetupStatus(
+  const Status created = TakeSetupStatus(
       api_, api_.CreateSession(environment_.get(), config.model_path.c_str(), options.get(), &raw),
-      CannotLoad(config.model_path)));
+      CannotLoad(config.model_path));
+  if (!created.ok()) return Explained(created, config.model_path, facts);
   Result<std::unique_ptr<OrtSession>> session = OrtSession::Create(
       api_, cpu_memory_.get(), OrtHandle<ort_abi::Session>(raw, api_.ReleaseSession),
-      /*fixed_cost=*/facts.control_flow_operator.empty());
+      facts.data_dependent_operator);
   if (!session.ok()) {
     return Status(session.status().code(),
                   StrCat(CannotLoad(config.model_path), ": ", session.status().message()));

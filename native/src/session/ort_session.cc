@@ -122,8 +122,9 @@ std::vector<const char*> NamesOf(const std::vector<TensorSpec>& specs) {
 Result<std::unique_ptr<OrtSession>> OrtSession::Create(const ort_abi::Api& api,
                                                        const ort_abi::MemoryInfo* cpu_memory,
                                                        OrtHandle<ort_abi::Session> session,
-                                                       bool fixed_cost) {
-  std::unique_ptr<OrtSession> made(new OrtSession(api, cpu_memory, std::move(session), fixed_cost));
+                                                       std::string data_dependent_operator) {
+  std::unique_ptr<OrtSession> made(
+      new OrtSession(api, cpu_memory, std::move(session), std::move(data_dependent_operator)));
   RETURN_IF_ERROR(made->ReadSpecs());
   ort_abi::RunOptions* run_options = nullptr;
   RETURN_IF_ERROR(TakeSetupStatus(api, api.CreateRunOptions(&run_options), "cannot prepare runs"));

@@ -5,6 +5,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -22,18 +24,21 @@ class OrtSession final : public Session {
   static Result<std::unique_ptr<OrtSession>> Create(const ort_abi::Api& api,
                                                     const ort_abi::MemoryInfo* cpu_memory,
                                                     OrtHandle<ort_abi::Session> session,
-                                                    bool fixed_cost);
+                                                    std::string data_dependent_operator);
 
   std::span<const TensorSpec> inputs() const override { return inputs_; }
   std::span<const TensorSpec> outputs() const override { return outputs_; }
-  bool fixed_cost() const override { return fixed_cost_; }
+  std::string_view data_dependent_operator() const override { return data_dependent_operator_; }
   Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override;
   void Terminate() override;
 
  private:
   OrtSession(const ort_abi::Api& api, const ort_abi::MemoryInfo* cpu_memory,
-             OrtHandle<ort_abi::Session> session, bool fixed_cost)
-      : api_(api), cpu_memory_(cpu_memory), session_(std::move(session)), fixed_cost_(fixed_cost) {}
+             OrtHandle<ort_abi::Session> session, std::string data_dependent_operator)
+      : api_(api),
+        cpu_memory_(cpu_memory),
+        session_(std::move(session)),
+        data_dependent_operator_(std::move(data_dependent_operator)) {}
 
   Status ReadSpecs();
   Status CreateInput(const TensorView& view, ort_abi::Value** value) const;
@@ -42,7 +47,7 @@ class OrtSession final : public Session {
   const ort_abi::Api& api_;
   const ort_abi::MemoryInfo* const cpu_memory_;
   const OrtHandle<ort_abi::Session> session_;
-  const bool fixed_cost_;
+  const std::string data_dependent_operator_;
   // Shared by all runs; only Terminate ever changes it.
   OrtHandle<ort_abi::RunOptions> run_options_{nullptr, nullptr};
   std::vector<TensorSpec> inputs_;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/status.h"
 #include "tensor/tensor.h"
@@ -25,8 +26,8 @@ class Session {
   // Fixed for the session's life.
   virtual std::span<const TensorSpec> inputs() const = 0;
   virtual std::span<const TensorSpec> outputs() const = 0;
-  // False where the graph holds control flow whose cost depends on the data (Loop, Scan, If).
-  virtual bool fixed_cost() const = 0;
+  // An operator in the graph whose cost depends on the data ("Loop"); empty where there is none.
+  virtual std::string_view data_dependent_operator() const = 0;
 
   // Computes all outputs from one tensor for each of inputs(), in that order, each matching its
   // spec's dtype and rank. The bytes are only read, and only until Run returns. Blocks for as long

@@ -88,7 +88,7 @@ TEST(ChooseExecution, LimitIsInclusive) {
 }
 
 TEST(ChooseExecution, UnknownCost_GoesToPool) {
-  EXPECT_FALSE(ChooseExecution({.fixed_cost = false, .l1_ns = 1000}).run_inline);
+  EXPECT_FALSE(ChooseExecution({.data_dependent_operator = "Loop", .l1_ns = 1000}).run_inline);
   EXPECT_FALSE(ChooseExecution({.dims_fixed = false, .l1_ns = 1000}).run_inline);
   EXPECT_FALSE(ChooseExecution({.l1_ns = std::nullopt}).run_inline);
 }
@@ -240,7 +240,7 @@ TEST(WarmUp, FreeInnerDimension_IsBatchableButNotInline) {
 TEST(WarmUp, ControlFlow_IsNotInline) {
   ManualClock clock;
   FakeSession session({Spec("x", {-1, 4})}, {Spec("y", {-1, 4})}, Echo(clock, 1000, 1000));
-  session.set_fixed_cost(false);
+  session.set_data_dependent_operator("Loop");
   EXPECT_FALSE(MustWarmUp(session, {}, clock).run_inline);
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 
 #include "support/test_files.h"
@@ -45,10 +46,14 @@ std::string Message(int field, const std::string& content) {
   std::uint32_t key = static_cast<std::uint32_t>(field) << 3 | 2;
   for (; key >= 0x80; key >>= 7) bytes.push_back(static_cast<char>(key | 0x80));
   bytes.push_back(static_cast<char>(key));
-  CHECK_LT(content.size(), 128U);
-  bytes.push_back(static_cast<char>(content.size()));
+  std::size_t length = content.size();
+  for (; length >= 0x80; length >>= 7) bytes.push_back(static_cast<char>(length | 0x80));
+  bytes.push_back(static_cast<char>(length));
   return bytes + content;
 }
+
+// An opset_import of version 21, without which no model is whole.
+const std::string kOpset = Message(8, "\x10\x15");
 
 StatusCode ScanCode(const std::string& bytes) {
   const TemporaryFile file(bytes);
@@ -58,7 +63,7 @@ StatusCode ScanCode(const std::string& bytes) {
 TEST(OnnxScan, Mlp_HasNoControlFlow) {
   const Result<OnnxFacts> facts = ScanOnnxFile(TestModelPath("mlp"));
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  EXPECT_EQ(facts.value().control_flow_operator, "");
+  EXPECT_EQ(facts.value().data_dependent_operator, "");
   EXPECT_TRUE(facts.value().inputs_without_shape.empty());
   EXPECT_FALSE(facts.value().inner_dims_free);
 }
@@ -66,23 +71,24 @@ TEST(OnnxScan, Mlp_HasNoControlFlow) {
 TEST(OnnxScan, Loop_IsNamed) {
   const Result<OnnxFacts> facts = ScanOnnxFile(TestModelPath("loop"));
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  EXPECT_EQ(facts.value().control_flow_operator, "Loop");
+  EXPECT_EQ(facts.value().data_dependent_operator, "Loop");
 }
 
 TEST(OnnxScan, ControlFlowInLocalFunction_IsFound) {
   const std::string function = Message(7, Message(4, "Scan"));
-  const TemporaryFile file(Message(7, Message(1, Message(4, "Mine"))) + Message(25, function));
+  const TemporaryFile file(Message(7, Message(1, Message(4, "Mine"))) + kOpset +
+                           Message(25, function));
   const Result<OnnxFacts> facts = ScanOnnxFile(file.path());
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  EXPECT_EQ(facts.value().control_flow_operator, "Scan");
+  EXPECT_EQ(facts.value().data_dependent_operator, "Scan");
 }
 
 TEST(OnnxScan, NodeNamedLoop_IsNoLoop) {
   const std::string node = Message(3, "Loop") + Message(4, "Relu");
-  const TemporaryFile file(Message(7, Message(1, node)));
+  const TemporaryFile file(Message(7, Message(1, node)) + kOpset);
   const Result<OnnxFacts> facts = ScanOnnxFile(file.path());
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
-  EXPECT_EQ(facts.value().control_flow_operator, "");
+  EXPECT_EQ(facts.value().data_dependent_operator, "");
 }
 
 TEST(OnnxScan, FreeInnerDimension_IsSeen) {
@@ -96,6 +102,60 @@ TEST(OnnxScan, InputWithoutShape_IsNamed) {
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
   ASSERT_EQ(facts.value().inputs_without_shape.size(), 1U);
   EXPECT_EQ(facts.value().inputs_without_shape[0], "x");
+}
+
+// A tensor whose weights lie in the file `location`.
+std::string ExternalTensor(const std::string& location) {
+  return Message(13, Message(1, "offset") + Message(2, "16")) +
+         Message(13, Message(1, "location") + Message(2, location));
+}
+
+TEST(OnnxScan, ExternalData_IsFoundWhereverItStands) {
+  const std::string in_branch =
+      Message(1, Message(5, Message(6, Message(5, ExternalTensor("branch")))));
+  const std::string graph = Message(5, ExternalTensor("initializer")) +
+                            Message(15, Message(1, ExternalTensor("sparse"))) +
+                            Message(1, Message(5, Message(5, ExternalTensor("constant")))) +
+                            in_branch;
+  const std::string function = Message(7, Message(5, Message(10, ExternalTensor("function"))));
+  const TemporaryFile file(Message(7, graph) + kOpset + Message(25, function));
+  const Result<OnnxFacts> facts = ScanOnnxFile(file.path());
+  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
+  EXPECT_EQ(facts.value().external_locations,
+            (std::set<std::string>{"initializer", "sparse", "constant", "branch", "function"}));
+}
+
+TEST(OnnxScan, CustomOperators_AreThoseThatNobodyDefines) {
+  const auto node = [](const std::string& domain, const std::string& name) {
+    return Message(1, Message(4, name) + Message(7, domain));
+  };
+  const std::string graph = node("", "Relu") + node("ai.onnx.ml", "ZipMap") +
+                            node("com.microsoft", "Gelu") + node("mine", "Defined") +
+                            node("mine", "Missing");
+  const std::string function = Message(1, "Defined") + Message(10, "mine");
+  const TemporaryFile file(Message(7, graph) + kOpset + Message(25, function));
+  const Result<OnnxFacts> facts = ScanOnnxFile(file.path());
+  ASSERT_TRUE(facts.ok()) << facts.status().ToString();
+  EXPECT_EQ(facts.value().custom_operators, (std::set<std::string>{"mine:Missing"}));
+}
+
+TEST(OnnxScan, GraphsNestedWithoutEnd_AreNoModel) {
+  std::string graph;
+  for (int i = 0; i < 40; ++i) graph = Message(1, Message(5, Message(6, graph)));
+  EXPECT_EQ(ScanCode(Message(7, graph) + kOpset), StatusCode::kInvalidArgument);
+}
+
+TEST(OnnxScan, LongerThanProtobuf_IsInvalidArgument) {
+  const TemporaryFile file("");
+  ASSERT_EQ(truncate(file.path().c_str(), off_t{1} << 31), 0);  // a hole: it takes no space
+  const Status status = ScanOnnxFile(file.path()).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("external data"), std::string_view::npos);
+}
+
+TEST(OnnxScan, NoOpset_IsNotWhole) {
+  EXPECT_EQ(ScanCode(Message(7, "")), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ScanCode(Message(7, "") + kOpset), StatusCode::kOk);
 }
 
 TEST(OnnxScan, MissingFile_IsNotFoundWithPath) {

@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,7 +56,7 @@ class FakeSession final : public Session {
   FakeSession(const FakeSession&) = delete;
   FakeSession& operator=(const FakeSession&) = delete;
 
-  void set_fixed_cost(bool fixed_cost) { fixed_cost_ = fixed_cost; }
+  void set_data_dependent_operator(std::string name) { data_dependent_operator_ = std::move(name); }
 
   // Counted only: a fake run is over at once.
   void Terminate() override { ++terminations_; }
@@ -62,7 +64,7 @@ class FakeSession final : public Session {
 
   std::span<const TensorSpec> inputs() const override { return inputs_; }
   std::span<const TensorSpec> outputs() const override { return outputs_; }
-  bool fixed_cost() const override { return fixed_cost_; }
+  std::string_view data_dependent_operator() const override { return data_dependent_operator_; }
   Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override {
     ++runs_;
     CHECK_EQ(inputs.size(), inputs_.size());
@@ -81,7 +83,7 @@ class FakeSession final : public Session {
   const std::vector<TensorSpec> inputs_;
   const std::vector<TensorSpec> outputs_;
   const Compute compute_;
-  bool fixed_cost_ = true;
+  std::string data_dependent_operator_;
   std::atomic<std::int64_t> runs_{0};
   std::atomic<std::int64_t> live_outputs_{0};
 };
