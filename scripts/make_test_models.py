@@ -142,8 +142,47 @@ def _loop() -> Model:
     return _model([node], [count, _float("x", ["batch", 4])], [_float("y", ["batch", 4])])
 
 
-def _string() -> Model:
-    return _identity(TensorProto.STRING)
+def _strings_joined() -> Model:
+    """Two strings become one: a batch of rank 1."""
+    node = helper.make_node("StringConcat", ["a", "b"], ["joined"])
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.STRING, ["batch"])
+        for name in ("a", "b", "joined")
+    ]
+    return _model([node], values[:2], values[2:])
+
+
+def _strings_and_numbers() -> Model:
+    """Each becomes the other."""
+    nodes = [
+        helper.make_node("Cast", ["text"], ["parsed"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["number"], ["printed"], to=TensorProto.STRING),
+    ]
+    dims: Dims = ["batch", 1]
+    return _model(
+        nodes,
+        [
+            helper.make_tensor_value_info("text", TensorProto.STRING, dims),
+            helper.make_tensor_value_info("number", TensorProto.INT64, dims),
+        ],
+        [
+            _float("parsed", dims),
+            helper.make_tensor_value_info("printed", TensorProto.STRING, dims),
+        ],
+    )
+
+
+def _strings_split() -> Model:
+    """Splits at spaces and pads to the longest: a row's answer depends on its neighbours."""
+    node = helper.make_node("StringSplit", ["x"], ["words", "count"])
+    return _model(
+        [node],
+        [helper.make_tensor_value_info("x", TensorProto.STRING, ["batch"])],
+        [
+            helper.make_tensor_value_info("words", TensorProto.STRING, ["batch", "words"]),
+            helper.make_tensor_value_info("count", TensorProto.INT64, ["batch"]),
+        ],
+    )
 
 
 def _complex() -> Model:
@@ -214,7 +253,9 @@ _BUILDERS: dict[str, Callable[[], Model]] = {
     "fixed_batch": _fixed_batch,
     "free_inner": _free_inner,
     "loop": _loop,
-    "string": _string,
+    "strings_joined": _strings_joined,
+    "strings_and_numbers": _strings_and_numbers,
+    "strings_split": _strings_split,
     "complex": _complex,
     "sequence": _sequence,
     "rank_nine": _rank_nine,
@@ -237,6 +278,7 @@ _IDENTITY_TYPES: dict[str, int] = {
     "fp32": TensorProto.FLOAT,
     "fp64": TensorProto.DOUBLE,
     "bf16": TensorProto.BFLOAT16,
+    "bytes": TensorProto.STRING,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ DTYPES = {
     "FP32": np.float32,
     "FP64": np.float64,
 }
-_NAMES = {np.dtype(kind): name for name, kind in DTYPES.items()}
+# Elements of BYTES tensors are bytes objects in arrays of dtype object.
+_NAMES = {np.dtype(kind): name for name, kind in DTYPES.items()} | {np.dtype(object): "BYTES"}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -43,19 +45,42 @@ def make_request(
     request = protos.message_class("inference.ModelInferRequest")(model_name=model, **fields)
     for name, value in inputs.items():
         request.inputs.add(name=name, datatype=datatype or _NAMES[value.dtype], shape=value.shape)
-        request.raw_input_contents.append(value.tobytes())
+        request.raw_input_contents.append(raw_of(value))
     for name in outputs:
         request.outputs.add(name=name)
     return request
+
+
+def raw_of(value: NDArray[Any]) -> bytes:
+    if value.dtype != object:
+        return value.tobytes()
+    return b"".join(struct.pack("<I", len(element)) + element for element in value.flat)
+
+
+def strings_of(raw: bytes) -> list[bytes]:
+    """The elements of a BYTES tensor."""
+    elements = []
+    while raw:
+        (size,) = struct.unpack_from("<I", raw)
+        assert len(raw) >= 4 + size
+        elements.append(raw[4 : 4 + size])
+        raw = raw[4 + size :]
+    return elements
 
 
 def arrays_of(response: Any) -> Arrays:
     """By name, in the response's order."""
     assert len(response.outputs) == len(response.raw_output_contents)
     return {
-        output.name: np.frombuffer(raw, DTYPES[output.datatype]).reshape(tuple(output.shape))
+        output.name: _array_of(raw, output.datatype).reshape(tuple(output.shape))
         for output, raw in zip(response.outputs, response.raw_output_contents, strict=True)
     }
+
+
+def _array_of(raw: bytes, datatype: str) -> NDArray[Any]:
+    if datatype == "BYTES":
+        return np.array(strings_of(raw), object)
+    return np.frombuffer(raw, DTYPES[datatype])
 
 
 def parse_response(data: bytes) -> Any:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "batching/output_rows.h"
 
 namespace penstock {
 
@@ -91,10 +92,9 @@ void InferCall::CollectOutputs() {
               .shape = tensor.shape,
               .data = tensor.data};
     if (rows == result.batch_rows) continue;
-    const std::size_t row_size = tensor.data.size() / static_cast<std::size_t>(result.batch_rows);
     output.shape.Set(0, rows);
-    output.data = tensor.data.subspan(static_cast<std::size_t>(result.first_row) * row_size,
-                                      static_cast<std::size_t>(rows) * row_size);
+    output.data = OutputRows(*result.outputs, index,
+                             {.first = result.first_row, .count = rows, .of = result.batch_rows});
   }
 }
 

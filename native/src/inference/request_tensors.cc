@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/strings.h"
+#include "tensor/bytes.h"
 
 namespace penstock {
 namespace {
@@ -40,18 +41,24 @@ Status CheckShape(const wire::InferInput& input, const TensorSpec& spec) {
                                        spec.shape.ToString()));
 }
 
-Status CheckBytes(const wire::InferInput& input, DataType dtype, std::size_t size) {
+Status CheckBytes(const wire::InferInput& input, DataType dtype, std::span<const std::byte> raw) {
   const std::optional<std::int64_t> count = input.shape.ElementCount();
-  const std::size_t element = DataTypeSize(dtype);
+  const std::size_t element = dtype == DataType::kBytes ? kBytesLengthSize : DataTypeSize(dtype);
   if (!count.has_value() ||
       static_cast<std::uint64_t>(*count) > std::numeric_limits<std::size_t>::max() / element) {
     return InputError(input.name, StrCat("shape ", input.shape.ToString(),
                                          " holds more elements than can be counted"));
   }
+  if (dtype == DataType::kBytes) {
+    const std::string fault = FindBytesFault(raw, *count);
+    if (fault.empty()) return {};
+    return InputError(input.name,
+                      StrCat("BYTES ", input.shape.ToString(), " in raw_input_contents ", fault));
+  }
   const std::size_t needed = static_cast<std::size_t>(*count) * element;
-  if (size == needed) return {};
-  return InputError(input.name, StrCat(size, " bytes in raw_input_contents, ", input.datatype, " ",
-                                       input.shape.ToString(), " needs ", needed));
+  if (raw.size() == needed) return {};
+  return InputError(input.name, StrCat(raw.size(), " bytes in raw_input_contents, ", input.datatype,
+                                       " ", input.shape.ToString(), " needs ", needed));
 }
 
 Status BindInput(const wire::InferInput& input, std::span<const std::byte> raw,
@@ -68,7 +75,7 @@ Status BindInput(const wire::InferInput& input, std::span<const std::byte> raw,
                                          "', the model takes ", DataTypeName(spec.dtype)));
   }
   RETURN_IF_ERROR(CheckShape(input, spec));
-  RETURN_IF_ERROR(CheckBytes(input, spec.dtype, raw.size()));
+  RETURN_IF_ERROR(CheckBytes(input, spec.dtype, raw));
   view = {.dtype = spec.dtype, .shape = input.shape, .data = raw};
   return {};
 }

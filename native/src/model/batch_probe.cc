@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "batching/output_rows.h"
 #include "model/probe_numbers.h"
+#include "tensor/bytes.h"
 
 namespace penstock {
 namespace {
@@ -36,32 +38,65 @@ Shape ConcreteShape(const TensorSpec& spec, Recipe recipe, std::int64_t rows) {
   return shape;
 }
 
+constexpr int kProbeWordsMax = 4;
+// Of words of one letter, with ", " between them.
+constexpr std::size_t kProbeStringMax = kProbeWordsMax + 2 * (kProbeWordsMax - 1);
+std::size_t ElementSizeMax(DataType dtype) {
+  return dtype == DataType::kBytes ? kBytesLengthSize + kProbeStringMax : DataTypeSize(dtype);
+}
+
 // kProbeBytesMax + 1 for anything above the limit, so that sums stay far from overflow.
 std::int64_t ByteCount(const TensorSpec& spec, const Shape& shape) {
   const std::optional<std::int64_t> count = shape.ElementCount();
-  const std::int64_t size_bytes = static_cast<std::int64_t>(DataTypeSize(spec.dtype));
+  const std::int64_t size_bytes = static_cast<std::int64_t>(ElementSizeMax(spec.dtype));
   if (!count.has_value() || *count > kProbeBytesMax / size_bytes) return kProbeBytesMax + 1;
   return *count * size_bytes;
 }
 
-void FillRow(const TensorSpec& spec, Values values, std::size_t input_index, std::size_t row_index,
-             std::span<std::byte> row) {
-  std::mt19937_64 random((input_index + 1) * 1000 + row_index);
-  const std::size_t size_bytes = DataTypeSize(spec.dtype);
-  for (std::size_t at = 0; at + size_bytes <= row.size(); at += size_bytes) {
-    // 53 random bits as a fraction in [0, 1).
-    double number = static_cast<double>(random() >> 11) * 0x1p-53;
-    if (IsFloat(spec.dtype)) {
-      if (values == Values::kWide) number = number * 2 - 1;
-    } else {
-      const int bound = values == Values::kWide ? 4 : values == Values::kNarrow ? 2 : 1;
-      int whole = static_cast<int>(number * bound);
-      // Rows of a single element must differ as well.
-      if (at == 0) whole = static_cast<int>(row_index % bound);
-      number = whole;
+std::string ProbeString(Values values, int whole, std::uint64_t random) {
+  if (values != Values::kWide) return StrCat(whole);
+  // Rows differ in their number of words, so that a model which splits them and pads them to the
+  // longest row gives itself away.
+  std::string text;
+  for (int words = whole + 1; words > 0; --words) {
+    if (!text.empty()) text += ", ";
+    text += static_cast<char>('a' + random % 26);
+    random /= 26;
+  }
+  return text;
+}
+
+struct ProbeRow {
+  DataType dtype = DataType::kInvalid;
+  Values values = Values::kWide;
+  std::size_t element_count = 0;
+  std::size_t input_index = 0;
+  std::size_t row_index = 0;
+};
+
+void AppendRow(const ProbeRow& row, std::vector<std::byte>& bytes) {
+  std::mt19937_64 random((row.input_index + 1) * 1000 + row.row_index);
+  const bool wide = row.values == Values::kWide;
+  const int bound = wide ? kProbeWordsMax : row.values == Values::kNarrow ? 2 : 1;
+  for (std::size_t i = 0; i < row.element_count; ++i) {
+    const std::uint64_t bits = random();
+    // 53 of them as a fraction in [0, 1).
+    const double fraction = static_cast<double>(bits >> 11) * 0x1p-53;
+    // Rows of a single element must differ as well.
+    const int whole =
+        i == 0 ? static_cast<int>(row.row_index) % bound : static_cast<int>(fraction * bound);
+    const std::size_t at = bytes.size();
+    if (row.dtype == DataType::kBytes) {
+      const std::string text = ProbeString(row.values, whole, bits);
+      bytes.resize(at + kBytesLengthSize + text.size());
+      PutBytesElement(bytes.data() + at, std::as_bytes(std::span(text)));
+      continue;
     }
-    if (values == Values::kZeros) number = 0;
-    StoreNumber(spec.dtype, number, row.subspan(at, size_bytes));
+    double number = whole;
+    if (IsFloat(row.dtype)) number = wide ? fraction * 2 - 1 : fraction;
+    if (row.values == Values::kZeros) number = 0;
+    bytes.resize(at + DataTypeSize(row.dtype));
+    StoreNumber(row.dtype, number, std::span(bytes).subspan(at));
   }
 }
 
@@ -94,14 +129,9 @@ std::string CompareRow(const Session& session, const SessionOutputs& alone,
                        const SessionOutputs& together, std::int64_t index) {
   for (std::size_t i = 0; i < alone.tensors().size(); ++i) {
     const TensorView& single = alone.tensors()[i];
-    const TensorView& batch = together.tensors()[i];
-    const std::size_t row_bytes = single.data.size();
-    const std::size_t start = static_cast<std::size_t>(index) * row_bytes;
-    const bool same_size = batch.data.size() == static_cast<std::size_t>(kProbeRows) * row_bytes;
-    if (same_size &&
-        NumbersAgree(single.dtype, single.data, batch.data.subspan(start, row_bytes))) {
-      continue;
-    }
+    const std::span<const std::byte> row =
+        OutputRows(together, i, {.first = index, .count = 1, .of = kProbeRows});
+    if (ElementsAgree(single.dtype, single.data, row)) continue;
     return StrCat("row ", index, " of output '", Printable(session.outputs()[i].name),
                   "' differs between a run alone and a run of ", kProbeRows, " rows");
   }
@@ -170,26 +200,31 @@ ProbeInputs::ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::
     : rows_(rows) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const Shape shape = ConcreteShape(specs[i], recipe, rows);
-    const std::size_t byte_count =
-        static_cast<std::size_t>(shape.ElementCount().value_or(0)) * DataTypeSize(specs[i].dtype);
-    std::vector<std::byte>& bytes = storage_.emplace_back(byte_count);
+    const auto elements = static_cast<std::size_t>(shape.ElementCount().value_or(0));
     const std::size_t row_count =
         specs[i].first_dim_symbolic ? static_cast<std::size_t>(rows) : std::size_t{1};
-    const std::size_t row_bytes = bytes.size() / row_count;
+    Column& column = columns_.emplace_back();
+    column.bytes.reserve(elements * ElementSizeMax(specs[i].dtype));
+    column.row_offsets.push_back(0);
     for (std::size_t row = 0; row < row_count; ++row) {
-      FillRow(specs[i], recipe.values, i, row,
-              std::span(bytes).subspan(row * row_bytes, row_bytes));
+      AppendRow({.dtype = specs[i].dtype,
+                 .values = recipe.values,
+                 .element_count = elements / row_count,
+                 .input_index = i,
+                 .row_index = row},
+                column.bytes);
+      column.row_offsets.push_back(column.bytes.size());
     }
-    views_.push_back({.dtype = specs[i].dtype, .shape = shape, .data = bytes});
+    views_.push_back({.dtype = specs[i].dtype, .shape = shape, .data = column.bytes});
   }
 }
 
 std::vector<TensorView> ProbeInputs::Row(std::int64_t index) const {
   std::vector<TensorView> row = views_;
-  for (TensorView& view : row) {
-    const std::size_t row_bytes = view.data.size() / static_cast<std::size_t>(rows_);
-    view.shape.Set(0, 1);
-    view.data = view.data.subspan(static_cast<std::size_t>(index) * row_bytes, row_bytes);
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::size_t* offset = &columns_[i].row_offsets[static_cast<std::size_t>(index)];
+    row[i].shape.Set(0, 1);
+    row[i].data = row[i].data.subspan(offset[0], offset[1] - offset[0]);
   }
   return row;
 }

@@ -17,9 +17,10 @@ class ProbeInputs final {
  public:
   // How far the values reach. Each is tried in turn until the model accepts one.
   enum class Values {
-    kWide,       // floats in [-1, 1], integers 0 to 3
-    kNarrow,     // floats in [0, 1], integers 0 and 1: indices into two entries, logarithms
-    kZeroIndex,  // floats in [0, 1], integers 0
+    kWide,       // floats in [-1, 1], integers 0 to 3, strings of words
+    kNarrow,     // floats in [0, 1], integers 0 and 1 (indices into two entries, logarithms),
+                 // strings "0" and "1" (numbers as text)
+    kZeroIndex,  // floats in [0, 1], integers 0, strings "0"
     kZeros,      // nothing else was accepted
   };
   struct Recipe {
@@ -38,8 +39,13 @@ class ProbeInputs final {
   std::span<const TensorView> views() const { return views_; }
 
  private:
+  // The bytes of one input, and where each of its rows begins, with the end as well.
+  struct Column {
+    std::vector<std::byte> bytes;
+    std::vector<std::size_t> row_offsets;
+  };
   const std::int64_t rows_;
-  std::vector<std::vector<std::byte>> storage_;
+  std::vector<Column> columns_;
   std::vector<TensorView> views_;
 };
 

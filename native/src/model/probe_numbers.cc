@@ -113,7 +113,7 @@ void StoreNumber(DataType type, double number, std::span<std::byte> element) {
   }
 }
 
-bool NumbersAgree(DataType type, std::span<const std::byte> a, std::span<const std::byte> b) {
+bool ElementsAgree(DataType type, std::span<const std::byte> a, std::span<const std::byte> b) {
   if (a.size() != b.size()) return false;
   if (!IsFloat(type)) return std::ranges::equal(a, b);
   const std::size_t size_bytes = DataTypeSize(type);

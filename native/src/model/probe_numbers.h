@@ -13,9 +13,9 @@ bool IsFloat(DataType type);
 // Writes `number` as one element; integers and BOOL take its whole part.
 void StoreNumber(DataType type, double number, std::span<std::byte> element);
 
-// Whether two tensors of equal size hold the same numbers: integers exactly, floats within what
+// Whether two tensors hold the same elements: strings and integers exactly, floats within what
 // another order of summation changes, measured against the largest of them. Not-a-number agrees
 // with not-a-number.
-bool NumbersAgree(DataType type, std::span<const std::byte> a, std::span<const std::byte> b);
+bool ElementsAgree(DataType type, std::span<const std::byte> a, std::span<const std::byte> b);
 
 }  // namespace penstock

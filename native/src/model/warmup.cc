@@ -132,6 +132,9 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
   if (!facts.dims_fixed) {
     return {false, "an input has a free dimension beside the batch, so its cost is not known"};
   }
+  if (facts.takes_strings) {
+    return {false, "an input takes strings of any length, so its cost is not known"};
+  }
   if (!facts.l1_ns.has_value()) return {false, "no run of the warm-up succeeded"};
   const std::string measured = StrCat("a run of one row takes ", Microseconds(*facts.l1_ns));
   const std::string limit = Microseconds(kInlineDurationMax);
@@ -166,6 +169,8 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
       .runs_on_cpu = config.runs_on_cpu,
       .data_dependent_operator = session.data_dependent_operator(),
       .dims_fixed = DimsFixed(session, report.batchable),
+      .takes_strings = std::ranges::any_of(
+          session.inputs(), [](const TensorSpec& spec) { return spec.dtype == DataType::kBytes; }),
       .l1_ns = report.durations.empty() ? std::nullopt : std::optional(report.l1_ns),
   });
   report.run_inline = choice.run_inline;

@@ -55,6 +55,7 @@ struct ExecutionFacts {
   bool runs_on_cpu = true;
   std::string_view data_dependent_operator;
   bool dims_fixed = true;       // every dimension but the batch
+  bool takes_strings = false;   // an input is BYTES
   std::optional<TimeNs> l1_ns;  // nothing where no run succeeded
 };
 

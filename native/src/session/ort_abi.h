@@ -137,10 +137,22 @@ struct Api {
                   const char* const* output_names, std::size_t output_count, Value** outputs)>
       Run{table};
 
+  Slot<48,
+       Status*(Allocator*, const std::int64_t* dims, std::size_t rank, int element_type, Value**)>
+      CreateTensor{table};
   Slot<49, Status*(const MemoryInfo*, void* data, std::size_t bytes, const std::int64_t* dims,
                    std::size_t rank, int element_type, Value**)>
       CreateTensorWithData{table};
   Slot<51, Status*(Value*, void**)> GetTensorMutableData{table};
+  // Of all elements of a string tensor together.
+  Slot<53, Status*(const Value*, std::size_t* bytes)> GetStringTensorDataLength{table};
+  // All elements without anything between them, and where each begins.
+  Slot<54, Status*(const Value*, void* to, std::size_t bytes, std::size_t* offsets,
+                   std::size_t offset_count)>
+      GetStringTensorContent{table};
+  // The string's own memory, resized: what is written there may hold any bytes.
+  Slot<252, Status*(Value*, std::size_t index, std::size_t bytes, char** buffer)>
+      GetResizedStringTensorElementBuffer{table};
   Slot<65, Status*(const Value*, TensorInfo**)> GetTensorTypeAndShape{table};
   Slot<96, void(Value*)> ReleaseValue{table};
 

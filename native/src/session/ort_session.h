@@ -20,7 +20,7 @@ class OrtSession final : public Session {
  public:
   // `api` and `cpu_memory` belong to the OrtRuntime, which outlives the session.
   // FAILED_PRECONDITION, naming the input or output, where the model has one that is no dense
-  // tensor of numbers or has more than Shape::kRankMax dimensions.
+  // tensor or has more than Shape::kRankMax dimensions.
   static Result<std::unique_ptr<OrtSession>> Create(const ort_abi::Api& api,
                                                     const ort_abi::MemoryInfo* cpu_memory,
                                                     OrtHandle<ort_abi::Session> session,
@@ -42,12 +42,15 @@ class OrtSession final : public Session {
 
   Status ReadSpecs();
   Status CreateInput(const TensorView& view, ort_abi::Value** value) const;
+  Status CreateStrings(const TensorView& view, ort_abi::Value** value) const;
 
   // All constant after Create.
   const ort_abi::Api& api_;
   const ort_abi::MemoryInfo* const cpu_memory_;
   const OrtHandle<ort_abi::Session> session_;
   const std::string data_dependent_operator_;
+  // Of the library; what has no memory of ours lives there.
+  ort_abi::Allocator* allocator_ = nullptr;
   // Shared by all runs; only Terminate ever changes it.
   OrtHandle<ort_abi::RunOptions> run_options_{nullptr, nullptr};
   std::vector<TensorSpec> inputs_;

@@ -18,16 +18,13 @@ constexpr std::string_view kWhat = "ONNX Runtime does not describe the model";
 constexpr std::array<DataType, 17> kDataTypes = {
     DataType::kInvalid,  // undefined
     DataType::kFp32,    DataType::kUint8,   DataType::kInt8,    DataType::kUint16,
-    DataType::kInt16,   DataType::kInt32,   DataType::kInt64,
-    DataType::kInvalid,  // string
+    DataType::kInt16,   DataType::kInt32,   DataType::kInt64,   DataType::kBytes,
     DataType::kBool,    DataType::kFp16,    DataType::kFp64,    DataType::kUint32,
     DataType::kUint64,  DataType::kInvalid, DataType::kInvalid,  // complex64, complex128
     DataType::kBf16};
 
 std::string ElementTypeName(int element_type) {
   switch (element_type) {
-    case ort_abi::kElementString:
-      return "string";
     case ort_abi::kElementComplex64:
       return "complex64";
     case ort_abi::kElementComplex128:
@@ -102,7 +99,7 @@ Result<TensorSpec> ReadSpec(const ort_abi::Api& api, const ort_abi::Session* ses
   spec.dtype = DataTypeFromElementType(element_type);
   if (spec.dtype == DataType::kInvalid) {
     return FailedPrecondition(StrCat(subject, " is a tensor of ", ElementTypeName(element_type),
-                                     "; only numbers and booleans are served"));
+                                     "; only numbers, booleans and strings are served"));
   }
   RETURN_IF_ERROR(ReadDims(api, info, subject, spec));
   return spec;

@@ -10,9 +10,9 @@
 
 namespace penstock {
 
-// kInvalid for string, complex and whatever the engine adds.
+// kInvalid for complex and whatever the engine adds.
 DataType DataTypeFromElementType(int element_type);
-// kElementUndefined for kBytes and kInvalid.
+// kElementUndefined for kInvalid.
 int ElementTypeFromDataType(DataType type);
 
 // FAILED_PRECONDITION, naming the tensor, where one cannot be served.

@@ -17,6 +17,9 @@ class SessionOutputs {
  public:
   virtual ~SessionOutputs() = default;
   virtual std::span<const TensorView> tensors() const = 0;
+  // Of a BYTES output: where each element's length stands in its data, and the data's end, so one
+  // more than it has elements. Rows are told apart by it (batching/output_rows.h).
+  virtual std::span<const std::size_t> element_offsets(std::size_t index) const = 0;
 };
 
 class Session {
@@ -30,10 +33,10 @@ class Session {
   virtual std::string_view data_dependent_operator() const = 0;
 
   // Computes all outputs from one tensor for each of inputs(), in that order, each matching its
-  // spec's dtype and rank. The bytes are only read, and only until Run returns. Blocks for as long
-  // as the model takes; may be called by several threads at once; never throws. A failure of the
-  // model itself is INVALID_ARGUMENT where the engine blames the input, else INTERNAL; its message
-  // holds no path.
+  // spec's dtype and rank, BYTES in the checked form of tensor/bytes.h, as BYTES outputs are. The
+  // bytes are only read, and only until Run returns. Blocks for as long as the model takes; may be
+  // called by several threads at once; never throws. A failure of the model itself is
+  // INVALID_ARGUMENT where the engine blames the input, else INTERNAL; its message holds no path.
   virtual Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) = 0;
 
   // Makes every run, under way or yet to come, fail as soon as the engine looks up from its work:

@@ -79,7 +79,8 @@ class Shape final {
   std::array<std::int64_t, kRankMax> dims_{};
 };
 
-// Borrowed contents; whoever made the view says how long the bytes live.
+// Borrowed contents; whoever made the view says how long the bytes live. Row-major elements; those
+// of BYTES in the checked form of tensor/bytes.h.
 struct TensorView {
   DataType dtype = DataType::kInvalid;
   Shape shape;

@@ -125,6 +125,41 @@ TEST_F(BatchRunnerTest, BadRows_FailAloneInFewRuns) {
   }
 }
 
+// The largest batch that the issue asks about: 31 good ones pay for one bad one.
+TEST_F(BatchRunnerTest, OneBadOf32_CostsAtMostTwelveMoreRuns) {
+  for (std::size_t bad = 0; bad < 32; ++bad) {
+    SCOPED_TRACE(bad);
+    entries_.clear();
+    batch_.clear();
+    for (std::size_t i = 0; i < 32; ++i) Add(1, static_cast<float>(i), i == bad ? -1.0F : 1.0F);
+    const std::int64_t before = session_.runs();
+    runner_.Run(session_, batch_);
+    EXPECT_LE(session_.runs() - before, 1 + 12);
+    for (std::size_t i = 0; i < 32; ++i) {
+      if (i != bad) ExpectRight(*entries_[i]);
+    }
+    EXPECT_FALSE(entries_[bad]->result.status.ok());
+  }
+}
+
+// A request is answered whole or not at all: its own bad row is nobody else's matter.
+TEST_F(BatchRunnerTest, BadRowInALoneRequestOfSeveral_FailsItInOneRun) {
+  Add(32, 1, -5);  // b counts up from -5
+  runner_.Run(session_, batch_);
+  EXPECT_EQ(entries_[0]->result.status.message(), "negative");
+  EXPECT_EQ(session_.runs(), 1);
+}
+
+TEST_F(BatchRunnerTest, BadRowInARequestOfSeveral_FailsThatRequestAlone) {
+  for (int i = 0; i < 8; ++i) Add(4, 1, i == 3 ? -2.0F : 1.0F);
+  runner_.Run(session_, batch_);
+  for (std::size_t i = 0; i < 8; ++i) {
+    if (i != 3) ExpectRight(*entries_[i]);
+  }
+  EXPECT_FALSE(entries_[3]->result.status.ok());
+  EXPECT_LE(session_.runs(), 7);
+}
+
 TEST_F(BatchRunnerTest, AllBad_EachFailsAndRunsAreBounded) {
   for (int i = 0; i < 16; ++i) Add(1, 1, -1);
   runner_.Run(session_, batch_);
@@ -161,6 +196,58 @@ TEST(BatchRunnerAloneTest, LoneRequest_RunsInPlaceUnlessMisaligned) {
     EXPECT_EQ(seen_values, values);
     EXPECT_EQ(entry.Output(0), values);
   }
+}
+
+// Strings of any length join and part again; a fixed-size output beside them too.
+TEST(BatchRunnerAloneTest, Strings_GetTheirOwnRows) {
+  const TensorSpec spec = {
+      .name = "s", .dtype = DataType::kBytes, .shape = {-1, 2}, .first_dim_symbolic = true};
+  FakeSession session(
+      {spec}, {spec, kOutputs[0]},
+      [](std::span<const TensorView> inputs, FakeOutputs& outputs) -> Status {
+        const std::vector<std::string> strings = StringsOf(inputs[0].data);
+        const std::int64_t rows = inputs[0].shape[0];
+        EXPECT_EQ(strings.size(), static_cast<std::size_t>(2 * rows));
+        std::vector<float> sizes;
+        for (std::size_t i = 0; i + 1 < strings.size(); i += 2) {
+          sizes.push_back(static_cast<float>(strings[i].size() + strings[i + 1].size()));
+        }
+        outputs.AddStrings(inputs[0].shape, strings);
+        outputs.Add(DataType::kFp32, {rows, 1}, sizes);
+        return {};
+      });
+  const std::vector<std::vector<std::byte>> requests = {BytesOf({"a", "bcd"}),
+                                                        BytesOf({"", "", "longer", "x"})};
+  TestEntry one, two;
+  one.SetInput({.dtype = DataType::kBytes, .shape = {1, 2}, .data = requests[0]});
+  two.SetInput({.dtype = DataType::kBytes, .shape = {2, 2}, .data = requests[1]});
+  std::vector<QueueEntry*> batch = {&one, &two};
+  BatchRunner runner;
+  runner.Run(session, batch);
+  EXPECT_EQ(session.runs(), 1);
+  EXPECT_EQ(StringsOf(one.OutputBytes(0)), StringsOf(requests[0]));
+  EXPECT_EQ(StringsOf(two.OutputBytes(0)), StringsOf(requests[1]));
+  EXPECT_EQ(one.Output(1), (std::vector<float>{4}));
+  EXPECT_EQ(two.Output(1), (std::vector<float>{0, 7}));
+}
+
+TEST(BatchRunnerAloneTest, RowsWithoutElements_ShareARun) {
+  const TensorSpec spec = {
+      .name = "x", .dtype = DataType::kFp32, .shape = {-1, -1}, .first_dim_symbolic = true};
+  FakeSession session({spec}, {spec},
+                      [](std::span<const TensorView> inputs, FakeOutputs& outputs) -> Status {
+                        outputs.Add(DataType::kFp32, inputs[0].shape, inputs[0].data);
+                        return {};
+                      });
+  TestEntry one, two;
+  one.SetInput({.dtype = DataType::kFp32, .shape = {1, 0}, .data = {}});
+  two.SetInput({.dtype = DataType::kFp32, .shape = {3, 0}, .data = {}});
+  std::vector<QueueEntry*> batch = {&one, &two};
+  BatchRunner runner;
+  runner.Run(session, batch);
+  EXPECT_EQ(session.runs(), 1);
+  EXPECT_EQ(two.result.first_row, 1);
+  EXPECT_TRUE(two.OutputBytes(0).empty());
 }
 
 // A model whose output does not have the batch's rows: together they cannot be told apart, alone

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "support/fake_model.h"
+#include "support/strings.h"
 
 namespace penstock {
 namespace {
@@ -127,6 +128,40 @@ TEST_F(BindRequestTest, BadInputs_HaveTheirSentences) {
     EXPECT_EQ(Bind(*model_), test.message);
     EXPECT_EQ(BindRequest(request_, *model_, tensors_).code(), StatusCode::kInvalidArgument);
   }
+}
+
+TEST_F(BindRequestTest, Strings_AreCheckedElementByElement) {
+  const TensorSpec spec = {
+      .name = "s", .dtype = DataType::kBytes, .shape = {-1, 2}, .first_dim_symbolic = true};
+  const std::unique_ptr<ModelVersion> model = MakeModel(
+      {.name = "strings"},
+      std::make_unique<FakeSession>(std::vector<TensorSpec>{spec}, std::vector<TensorSpec>{spec},
+                                    EchoAll(clock_, 1000, 10)),
+      clock_);
+  ASSERT_TRUE(model->batchable()) << model->warmup().batchable_reason;
+  const std::vector<std::byte> good = BytesOf({"a", "", "bc", "d"});
+  request_.inputs = {{.name = "s", .datatype = "BYTES", .shape = {2, 2}}};
+  request_.raw_input_contents = {good};
+  ASSERT_EQ(Bind(*model), "");
+  EXPECT_EQ(tensors_.rows, 2);
+  EXPECT_EQ(tensors_.inputs[0].data.data(), good.data());
+  EXPECT_EQ(tensors_.inputs[0].data.size(), good.size());
+
+  request_.raw_input_contents = {std::span(good).first(good.size() - 1)};
+  EXPECT_EQ(Bind(*model),
+            "input 's': BYTES [2,2] in raw_input_contents element 3 at offset 15 declares 1 bytes, "
+            "0 are left");
+  request_.raw_input_contents = {std::span(good).first(9)};
+  EXPECT_EQ(Bind(*model),
+            "input 's': BYTES [2,2] in raw_input_contents ends after 2 of 4 elements");
+  request_.raw_input_contents = {good};
+  request_.inputs[0].shape = {1, 2};
+  EXPECT_EQ(Bind(*model),
+            "input 's': BYTES [1,2] in raw_input_contents has 11 bytes after its 2 elements, at "
+            "offset 9");
+  request_.inputs[0].shape = {std::int64_t{1} << 62, 2};
+  EXPECT_EQ(Bind(*model),
+            "input 's': shape [4611686018427387904,2] holds more elements than can be counted");
 }
 
 TEST_F(BindRequestTest, RawEntriesThatDoNotFitTheInputs_AreRefused) {

@@ -33,39 +33,40 @@ TEST(ProbeNumbers, Halves_HaveTheirKnownBits) {
 
 TEST(ProbeNumbers, Floats_AgreeWithinToleranceOfTheLargest) {
   const std::vector<float> a = {100, 0.001F};
-  EXPECT_TRUE(NumbersAgree(DataType::kFp32, Bytes(a), Bytes(std::vector<float>{100, 0.05F})));
-  EXPECT_FALSE(NumbersAgree(DataType::kFp32, Bytes(a), Bytes(std::vector<float>{100, 0.2F})));
+  EXPECT_TRUE(ElementsAgree(DataType::kFp32, Bytes(a), Bytes(std::vector<float>{100, 0.05F})));
+  EXPECT_FALSE(ElementsAgree(DataType::kFp32, Bytes(a), Bytes(std::vector<float>{100, 0.2F})));
 }
 
 TEST(ProbeNumbers, Halves_AreComparedAsNumbers) {
   const std::vector<std::uint16_t> one = {0x3c00};
-  EXPECT_TRUE(NumbersAgree(DataType::kFp16, Bytes(one), Bytes(std::vector<std::uint16_t>{0x3c01})));
+  EXPECT_TRUE(
+      ElementsAgree(DataType::kFp16, Bytes(one), Bytes(std::vector<std::uint16_t>{0x3c01})));
   EXPECT_FALSE(
-      NumbersAgree(DataType::kFp16, Bytes(one), Bytes(std::vector<std::uint16_t>{0x4000})));
+      ElementsAgree(DataType::kFp16, Bytes(one), Bytes(std::vector<std::uint16_t>{0x4000})));
   const std::vector<std::uint16_t> brain_one = {0x3f80};
   EXPECT_TRUE(
-      NumbersAgree(DataType::kBf16, Bytes(brain_one), Bytes(std::vector<std::uint16_t>{0x3f81})));
+      ElementsAgree(DataType::kBf16, Bytes(brain_one), Bytes(std::vector<std::uint16_t>{0x3f81})));
   EXPECT_FALSE(
-      NumbersAgree(DataType::kBf16, Bytes(brain_one), Bytes(std::vector<std::uint16_t>{0x4000})));
+      ElementsAgree(DataType::kBf16, Bytes(brain_one), Bytes(std::vector<std::uint16_t>{0x4000})));
 }
 
 TEST(ProbeNumbers, NotFinite_AgreesOnlyWithItsLike) {
   const std::vector<double> values = {NAN, INFINITY, 1};
-  EXPECT_TRUE(NumbersAgree(DataType::kFp64, Bytes(values), Bytes(values)));
+  EXPECT_TRUE(ElementsAgree(DataType::kFp64, Bytes(values), Bytes(values)));
   EXPECT_FALSE(
-      NumbersAgree(DataType::kFp64, Bytes(values), Bytes(std::vector<double>{0, INFINITY, 1})));
+      ElementsAgree(DataType::kFp64, Bytes(values), Bytes(std::vector<double>{0, INFINITY, 1})));
   EXPECT_FALSE(
-      NumbersAgree(DataType::kFp64, Bytes(values), Bytes(std::vector<double>{NAN, -INFINITY, 1})));
+      ElementsAgree(DataType::kFp64, Bytes(values), Bytes(std::vector<double>{NAN, -INFINITY, 1})));
 }
 
 TEST(ProbeNumbers, Integers_AgreeExactly) {
-  EXPECT_FALSE(NumbersAgree(DataType::kInt32, Bytes(std::vector<std::int32_t>{1000000}),
-                            Bytes(std::vector<std::int32_t>{1000001})));
+  EXPECT_FALSE(ElementsAgree(DataType::kInt32, Bytes(std::vector<std::int32_t>{1000000}),
+                             Bytes(std::vector<std::int32_t>{1000001})));
 }
 
 TEST(ProbeNumbers, DifferentSizes_DoNotAgree) {
-  EXPECT_FALSE(
-      NumbersAgree(DataType::kFp32, Bytes(std::vector<float>{1, 2}), Bytes(std::vector<float>{1})));
+  EXPECT_FALSE(ElementsAgree(DataType::kFp32, Bytes(std::vector<float>{1, 2}),
+                             Bytes(std::vector<float>{1})));
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "support/fake_session.h"
 #include "support/manual_clock.h"
+#include "support/strings.h"
 
 namespace penstock {
 namespace {
@@ -91,6 +93,12 @@ TEST(ChooseExecution, UnknownCost_GoesToPool) {
   EXPECT_FALSE(ChooseExecution({.data_dependent_operator = "Loop", .l1_ns = 1000}).run_inline);
   EXPECT_FALSE(ChooseExecution({.dims_fixed = false, .l1_ns = 1000}).run_inline);
   EXPECT_FALSE(ChooseExecution({.l1_ns = std::nullopt}).run_inline);
+}
+
+TEST(ChooseExecution, StringsOfAnyLength_GoToPool) {
+  const ExecutionChoice choice = ChooseExecution({.takes_strings = true, .l1_ns = 1000});
+  EXPECT_FALSE(choice.run_inline);
+  EXPECT_EQ(choice.reason, "an input takes strings of any length, so its cost is not known");
 }
 
 TEST(ChooseExecution, Configured_IsHonoured) {
@@ -288,6 +296,49 @@ TEST(WarmUp, BatchRefused_NamesTheBatchAndNotTheRow) {
   EXPECT_EQ(report.probe_note, "");
 }
 
+// Words of each string, padded to the most that any of the batch has: what others bring shows.
+TEST(WarmUp, StringsPaddedToTheirNeighbours_AreNotBatchable) {
+  for (const char separator : {' ', ','}) {
+    const ManualClock clock;
+    FakeSession session(
+        {Spec("x", {-1}, DataType::kBytes)}, {Spec("words", {-1, -1}, DataType::kBytes)},
+        [separator](auto inputs, FakeOutputs& outputs) {
+          std::vector<std::string> words;
+          std::size_t most = 0;
+          const std::vector<std::string> strings = StringsOf(inputs[0].data);
+          for (const std::string& text : strings) {
+            most = std::max<std::size_t>(
+                most, 1 + static_cast<std::size_t>(std::ranges::count(text, separator)));
+          }
+          for (const std::string& text : strings) {
+            words.push_back(text);
+            for (std::size_t i = 1; i < most; ++i) words.emplace_back();
+          }
+          outputs.AddStrings({inputs[0].shape[0], static_cast<std::int64_t>(most)}, words);
+          return Status();
+        });
+    EXPECT_FALSE(MustWarmUp(session, {}, clock).batchable) << separator;
+  }
+}
+
+// Text that must be a number is found by the narrower values.
+TEST(WarmUp, StringsThatMustBeNumbers_AreProbed) {
+  const ManualClock clock;
+  FakeSession session({Spec("x", {-1, 2}, DataType::kBytes)}, {Spec("y", {-1, 2})},
+                      [](auto inputs, FakeOutputs& outputs) {
+                        std::vector<float> numbers;
+                        for (const std::string& text : StringsOf(inputs[0].data)) {
+                          if (text != "0" && text != "1") return InvalidArgument("no number");
+                          numbers.push_back(text == "1" ? 1 : 0);
+                        }
+                        outputs.Add(DataType::kFp32, inputs[0].shape, numbers);
+                        return Status();
+                      });
+  const WarmupReport report = MustWarmUp(session, {.max_batch_size = 4}, clock);
+  EXPECT_TRUE(report.batchable) << report.batchable_reason;
+  EXPECT_FALSE(report.run_inline);
+}
+
 TEST(WarmUp, OnlyZerosAccepted_IsNoProof) {
   const ManualClock clock;
   FakeSession session({Spec("x", {-1, 4})}, {Spec("y", {-1, 4})},
@@ -363,7 +414,7 @@ TEST(WarmUp, ConfigOutOfRange_IsInvalidArgument) {
 }
 
 TEST(WarmUp, EveryDtype_IsProbed) {
-  for (int i = 1; i < static_cast<int>(DataType::kBytes); ++i) {
+  for (int i = 1; i <= static_cast<int>(DataType::kBytes); ++i) {
     const DataType type = static_cast<DataType>(i);
     SCOPED_TRACE(DataTypeName(type));
     ManualClock clock;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +15,8 @@
 
 #include "base/check.h"
 #include "session/session.h"
+#include "support/strings.h"
+#include "tensor/bytes.h"
 
 namespace penstock {
 
@@ -36,10 +39,23 @@ class FakeOutputs final : public SessionOutputs {
     CHECK_EQ(sizeof(T), DataTypeSize(dtype));
     Add(dtype, shape, std::as_bytes(std::span(values)));
   }
+  // Strings, put into their wire form.
+  void AddStrings(const Shape& shape, const std::vector<std::string>& values) {
+    Add(DataType::kBytes, shape, std::span<const std::byte>(BytesOf(values)));
+  }
   std::span<const TensorView> tensors() const override { return views_; }
+  std::span<const std::size_t> element_offsets(std::size_t index) const override {
+    std::vector<std::size_t>& offsets = offsets_[index];
+    if (offsets.empty()) {
+      BytesReader reader(views_[index].data);
+      for (offsets.push_back(0); !reader.done(); offsets.push_back(reader.offset())) reader.Next();
+    }
+    return offsets;
+  }
 
  private:
   std::atomic<std::int64_t>* const live_;
+  mutable std::map<std::size_t, std::vector<std::size_t>> offsets_;
   std::vector<std::unique_ptr<std::vector<std::byte>>> storage_;
   std::vector<TensorView> views_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mailbox.h"
+#include "batching/output_rows.h"
 #include "batching/queue_entry.h"
 
 namespace penstock {
@@ -31,13 +32,15 @@ class TestEntry final : public QueueEntry {
   void SetInput(const TensorView& view) {
     views_ = {view};
     inputs = views_;
+    rows = view.shape.rank() > 0 ? view.shape[0] : 1;
   }
   // This entry's rows of output `index`, by what the runner says.
+  std::span<const std::byte> OutputBytes(std::size_t index) const {
+    return OutputRows(*result.outputs, index,
+                      {.first = result.first_row, .count = rows, .of = result.batch_rows});
+  }
   std::vector<float> Output(std::size_t index) const {
-    const TensorView& tensor = result.outputs->tensors()[index];
-    const std::size_t row = tensor.data.size() / static_cast<std::size_t>(result.batch_rows);
-    const auto mine = tensor.data.subspan(static_cast<std::size_t>(result.first_row) * row,
-                                          static_cast<std::size_t>(rows) * row);
+    const std::span<const std::byte> mine = OutputBytes(index);
     std::vector<float> values(mine.size() / sizeof(float));
     std::memcpy(values.data(), mine.data(), mine.size());
     return values;
