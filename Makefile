@@ -112,6 +112,8 @@ define run_cpp_tests
 	PENSTOCK_TEST_MODELS=$(CURDIR)/$(TEST_MODELS) \
 	PENSTOCK_ORT_LIBRARY="$$($(BIN)/python -c \
 	  'from penstock._ort import find_onnxruntime; print(find_onnxruntime())')" \
+	PENSTOCK_PROVIDER_LIBRARIES="$$($(BIN)/python -c 'from penstock._cuda import \
+	  find_cuda_libraries; print(*find_cuda_libraries(), sep=":")')" \
 	$(BIN)/ctest --test-dir $(1) --output-on-failure --no-tests=error --timeout 300 -j $(JOBS)
 endef
 

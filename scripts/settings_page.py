@@ -64,7 +64,7 @@ def shown_range(settings: Settings, option: Option) -> str:
         unit = f" {option.unit}" if option.unit else ""
         return f"{option.min} to {option.max}{unit}"
     if option.type == "string_list":
-        return "list of " + ", ".join(f"`{choice}`" for choice in option.choices)
+        return "list of " + (", ".join(f"`{choice}`" for choice in option.choices) or "strings")
     if option.type not in BASIC_TYPES:
         return ", ".join(f"`{value.name}`" for value in settings.enum(option.type).values)
     return option.type

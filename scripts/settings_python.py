@@ -105,14 +105,16 @@ def python_field(option: Option) -> list[str]:
         start, value = line.rsplit(" = ", 1)
         return [*lines, f"{start} = (", f"        {value}", "    )"]
     if option.type == "string_list":
-        item = f"Literal[{', '.join(quoted(choice) for choice in option.choices)}]"
+        choices = ", ".join(quoted(choice) for choice in option.choices)
+        item = f"Literal[{choices}]" if choices else "str"
         value = "(" + "".join(f"{quoted(item)}, " for item in as_list(option.default)) + ")"
         value = value.replace(", )", ",)")
         bounds = f"Field(min_length={option.min_items})"
-        return [
-            *lines,
-            f"    {option.name}: Annotated[tuple[{item}, ...], {bounds}] = {value}",
-        ]
+        line = f"    {option.name}: Annotated[tuple[{item}, ...], {bounds}] = {value}"
+        if len(line) <= 100:
+            return [*lines, line]
+        inner = f"        tuple[{item}, ...], {bounds}"
+        return [*lines, f"    {option.name}: Annotated[", inner, f"    ] = {value}"]
     if option.type == "bool":
         annotation = "Annotated[bool, Field(strict=True)]"
         return [*lines, f"    {option.name}: {annotation} = {option.default}"]

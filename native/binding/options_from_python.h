@@ -57,6 +57,7 @@ inline ServerOptions ServerOptionsFromPython(pybind11::handle source) {
   options.log_format = LogFormatFromPython(source.attr("log_format"));
   options.providers = source.attr("providers").cast<std::vector<std::string>>();
   options.onnxruntime_library = source.attr("onnxruntime_library").cast<std::string>();
+  options.provider_libraries = source.attr("provider_libraries").cast<std::vector<std::string>>();
   options.report_batch_size = source.attr("report_batch_size").cast<bool>();
   return options;
 }

@@ -31,7 +31,9 @@ constexpr int kSignalBase = 128;  // what a shell reports for a process that a s
 
 constexpr std::string_view kUsage =
     "usage: penstock_host --onnxruntime-library PATH [--FLAG VALUE]... MODEL.onnx...\n"
-    "The flags are those of `penstock serve`; see docs/reference/settings.md.\n";
+    "The flags are those of `penstock serve`, see docs/reference/settings.md, and\n"
+    "--provider-library PATH for each shared library that --providers cuda needs, see\n"
+    "docs/reference/providers.md.\n";
 
 struct Arguments {
   ServerOptions server;
@@ -58,6 +60,8 @@ bool ParseArguments(const std::vector<std::string_view>& words, Arguments* argum
     }
     if (word == "--onnxruntime-library") {
       arguments->server.onnxruntime_library = std::string(value);
+    } else if (word == "--provider-library") {
+      arguments->server.provider_libraries.emplace_back(value);
     } else if (!SetOption(word, value, &arguments->server, &arguments->model, error)) {
       return false;
     }

@@ -61,7 +61,7 @@ bool SetOption(std::string_view flag, std::string_view value, ServerOptions* ser
         &server->log_format, error);
   }
   if (flag == "--providers") {
-    return ParseList(flag, value, {"cpu", "cuda"}, &server->providers, error);
+    return ParseList(flag, value, {"cpu", "cuda", "openvino", "xnnpack"}, &server->providers, error);
   }
   if (flag == "--report-batch-size") {
     server->report_batch_size = true;

@@ -187,12 +187,13 @@ FLAGS: tuple[Flag, ...] = (
         scope="server",
         field="providers",
         kind="string_list",
-        choices=("cpu", "cuda"),
+        choices=("cpu", "cuda", "openvino", "xnnpack"),
         hidden=False,
         help=(
             "ONNX Runtime execution providers in order of preference, for every model that "
-            "does not name its own. On the command line they are separated by commas. "
-            "Default: cpu."
+            "does not name its own. What is asked for and not there is an error. Without cpu,"
+            " a model that another provider cannot run whole is refused. On the command line "
+            "they are separated by commas. Default: cpu."
         ),
     ),
     Flag(

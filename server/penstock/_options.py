@@ -105,13 +105,22 @@ class ServerOptions(BaseModel):
     log_format: LogFormat = LogFormat.TEXT
 
     # ONNX Runtime execution providers in order of preference, for every model that does not name
-    # its own. On the command line they are separated by commas.
-    providers: Annotated[tuple[Literal["cpu", "cuda"], ...], Field(min_length=1)] = ("cpu",)
+    # its own. What is asked for and not there is an error. Without cpu, a model that another
+    # provider cannot run whole is refused. On the command line they are separated by commas.
+    providers: Annotated[
+        tuple[Literal["cpu", "cuda", "openvino", "xnnpack"], ...], Field(min_length=1)
+    ] = ("cpu",)
 
     # Absolute path of libonnxruntime.so. `penstock` fills it with the library of the installed
     # onnxruntime or onnxruntime-gpu package; the plain C++ program takes it as
     # --onnxruntime-library.
     onnxruntime_library: str = ""
+
+    # Absolute paths of the shared libraries that the cuda provider needs beyond the driver, in the
+    # order in which they are opened. `penstock` fills it with CUDA and cuDNN of the installed
+    # nvidia-* packages where a model asks for cuda; the plain C++ program takes each as
+    # --provider-library.
+    provider_libraries: Annotated[tuple[str, ...], Field(min_length=0)] = ()
 
     # Adds the response parameter penstock_batch_size, the size of the batch that the request ran
     # in. It exists for tests that compare results bit by bit at the batch size that really ran.
@@ -140,7 +149,9 @@ class ModelOptions(BaseModel):
     intra_op_threads: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
 
     # ONNX Runtime execution providers in order of preference. Empty takes the server's.
-    providers: Annotated[tuple[Literal["cpu", "cuda"], ...], Field(min_length=0)] = ()
+    providers: Annotated[
+        tuple[Literal["cpu", "cuda", "openvino", "xnnpack"], ...], Field(min_length=0)
+    ] = ()
 
     # Calls that may wait for one model version. One more is answered with RESOURCE_EXHAUSTED at
     # once. 1 to 10000000 calls.

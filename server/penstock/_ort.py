@@ -5,23 +5,40 @@ Importing onnxruntime would load a second runtime into the process. Reads only p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.metadata import Distribution, distributions
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from penstock._cuda import find_cuda_libraries
+from penstock._installed import installed
+from penstock._options import ModelOptions, ServerOptions
 from penstock.errors import RuntimeLibraryError
 
-__all__ = ["find_onnxruntime"]
+__all__ = ["find_onnxruntime", "locate_runtime"]
 
-# The two wheels install the same files, so only one of them can be there.
-_PACKAGES = ("onnxruntime", "onnxruntime-gpu")
+# These wheels install the same files, so only one of them can be there.
+_PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 _LIBRARY = "onnxruntime/capi/libonnxruntime.so"
+
+
+def locate_runtime(options: ServerOptions, models: Iterable[ModelOptions]) -> ServerOptions:
+    """Returns the options with the libraries of ONNX Runtime and of the providers asked for.
+
+    Raises RuntimeLibraryError where something that is asked for is not installed.
+    """
+    asked = {*options.providers, *(name for model in models for name in model.providers)}
+    libraries = find_cuda_libraries() if "cuda" in asked else ()
+    return options.model_copy(
+        update={
+            "onnxruntime_library": str(find_onnxruntime()),
+            "provider_libraries": tuple(map(str, libraries)),
+        }
+    )
 
 
 def find_onnxruntime(search_path: Sequence[str] | None = None) -> Path:
     """Returns the absolute path of libonnxruntime.so.*; search_path defaults to sys.path."""
-    installed = {name: _installed(name, search_path) for name in _PACKAGES}
-    found = [(name, package) for name, package in installed.items() if package is not None]
+    packages = ((name, installed(name, search_path)) for name in _PACKAGES)
+    found = [(name, package) for name, package in packages if package is not None]
     if not found:
         raise RuntimeLibraryError(
             "no ONNX Runtime is installed; run `pip install penstock[cpu]`, or "
@@ -33,8 +50,8 @@ def find_onnxruntime(search_path: Sequence[str] | None = None) -> Path:
         )
         raise RuntimeLibraryError(
             f"two ONNX Runtimes are installed and overwrite each other: {both}; run "
-            f"`pip uninstall -y {' '.join(_PACKAGES)}` and then `pip install penstock[cpu]` or "
-            "`pip install penstock[gpu]`"
+            f"`pip uninstall -y {' '.join(name for name, _ in found)}` and then "
+            "`pip install penstock[cpu]` or `pip install penstock[gpu]`"
         )
     name, package = found[0]
     for file in package.files or ():
@@ -45,9 +62,3 @@ def find_onnxruntime(search_path: Sequence[str] | None = None) -> Path:
     raise RuntimeLibraryError(
         f"{name} {package.version} has no {_LIBRARY}.*; run `pip install --force-reinstall {name}`"
     )
-
-
-def _installed(name: str, search_path: Sequence[str] | None) -> Distribution | None:
-    if search_path is None:
-        return next(iter(distributions(name=name)), None)
-    return next(iter(distributions(name=name, path=list(search_path))), None)

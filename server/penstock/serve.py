@@ -15,7 +15,7 @@ from pathlib import Path
 
 from penstock import _core
 from penstock._options import ServerOptions
-from penstock._ort import find_onnxruntime
+from penstock._ort import locate_runtime
 from penstock.config import load_model_options
 from penstock.errors import ServerError
 from penstock.repository import find_models
@@ -33,16 +33,16 @@ def serve(
     model_defaults are the settings of a model that its own file does not name. Raises
     PenstockError where the server cannot start.
     """
+    models = [
+        (found, load_model_options(found.settings, model_defaults)) for found in find_models(paths)
+    ]
     sources = [
         _core.ModelSource(
-            name=found.name,
-            version=found.version,
-            path=str(found.path),
-            options=load_model_options(found.settings, model_defaults),
+            name=found.name, version=found.version, path=str(found.path), options=settings
         )
-        for found in find_models(paths)
+        for found, settings in models
     ]
-    options = options.model_copy(update={"onnxruntime_library": str(find_onnxruntime())})
+    options = locate_runtime(options, (settings for _, settings in models))
     signals = _Signals()
     running = _start(options, sources)
     signals.serving.set()

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from penstock._installed import installed
 from support import infer, protos
 
 IR_VERSION = 10
@@ -71,6 +72,31 @@ def test_model_that_the_engine_cannot_take(
 ) -> None:
     path = save(tmp_path / "model.onnx", node, **options)
     run_serve(path, says=[str(path), *says])
+
+
+@pytest.mark.skipif(
+    installed("onnxruntime-gpu", None) is not None, reason="this machine has the GPU wheel"
+)
+@pytest.mark.parametrize(
+    ("providers", "says"),
+    [
+        ("cuda", ["provider 'cuda'", "CPUExecutionProvider", "pip install 'penstock[gpu]'"]),
+        ("openvino,cpu", ["provider 'openvino'", "pip install onnxruntime-openvino"]),
+    ],
+)
+def test_provider_that_is_not_there_is_no_fallback(
+    run_serve: Any, test_models: Path, providers: str, says: list[str]
+) -> None:
+    run_serve(test_models / "mlp.onnx", "--providers", providers, says=says)
+
+
+def test_provider_of_one_model_is_checked_as_well(
+    run_serve: Any, test_models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mlp.onnx"
+    path.write_bytes((test_models / "mlp.onnx").read_bytes())
+    path.with_suffix(".yaml").write_text("providers: [xnnpack, cpu]\n")
+    run_serve(path, says=["provider 'xnnpack'"])
 
 
 def test_model_longer_than_protobuf_allows(run_serve: Any, tmp_path: Path) -> None:

@@ -31,8 +31,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--drain-timeout", "3601"], "--drain-timeout: '3601' is not in 0..3600000 ms"),
         (["--drain-timeout", "9" * 18], f"--drain-timeout: '{'9' * 18}' is not in 0..3600000 ms"),
         (["--log-level", "loud"], "--log-level: 'loud' is not one of debug, info, warning, error"),
-        (["--providers", "cpu,tpu"], "--providers: 'tpu' is not one of cpu, cuda"),
-        (["--providers", ""], "--providers: '' is not one of cpu, cuda"),
+        (
+            ["--providers", "cpu,tpu"],
+            "--providers: 'tpu' is not one of cpu, cuda, openvino, xnnpack",
+        ),
+        (["--providers", ""], "--providers: '' is not one of cpu, cuda, openvino, xnnpack"),
         (["--port", "1"], "unknown option --port"),
     ],
 )

@@ -94,13 +94,20 @@ struct ServerOptions {
   LogFormat log_format = LogFormat::kText;
 
   // ONNX Runtime execution providers in order of preference, for every model that does not name its
-  // own. On the command line they are separated by commas.
+  // own. What is asked for and not there is an error. Without cpu, a model that another provider
+  // cannot run whole is refused. On the command line they are separated by commas.
   std::vector<std::string> providers = {"cpu"};
 
   // Absolute path of libonnxruntime.so. `penstock` fills it with the library of the installed
   // onnxruntime or onnxruntime-gpu package; the plain C++ program takes it as
   // --onnxruntime-library.
   std::string onnxruntime_library = "";
+
+  // Absolute paths of the shared libraries that the cuda provider needs beyond the driver, in the
+  // order in which they are opened. `penstock` fills it with CUDA and cuDNN of the installed
+  // nvidia-* packages where a model asks for cuda; the plain C++ program takes each as
+  // --provider-library.
+  std::vector<std::string> provider_libraries = {};
 
   // Adds the response parameter penstock_batch_size, the size of the batch that the request ran in.
   // It exists for tests that compare results bit by bit at the batch size that really ran.

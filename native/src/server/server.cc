@@ -167,7 +167,8 @@ Status Server::Impl::Load(const ModelSource& source) {
       std::unique_ptr<Session> session,
       runtime_->CreateSession({.model_path = source.path,
                                .intra_op_threads = static_cast<int>(options.intra_op_threads),
-                               .providers = providers}));
+                               .providers = providers,
+                               .provider_libraries = options_.provider_libraries}));
   const TimeNs created = clock_.Now();
   ASSIGN_OR_RETURN(
       std::unique_ptr<ModelVersion> model,

@@ -68,6 +68,15 @@ std::string ExplainLoadFailure(std::string_view engine_message, const OnnxFacts&
                   opset.value_or("of the model"), " does not have in this ONNX Runtime; ",
                   "export the model for an opset that has it, or install a newer onnxruntime");
   }
+  if (const auto cuda = Between(engine_message, "CUDA failure ", " ;")) {
+    return StrCat("the GPU cannot be used, CUDA failure ", *cuda);
+  }
+  if (engine_message.find("fallback to CPU EP has been explicitly disabled") !=
+      std::string_view::npos) {
+    return "the providers asked for cannot run all of it, and cpu is not among them; add cpu as "
+           "the "
+           "last provider to let the rest run there";
+  }
   if (const auto tensor = Between(engine_message, "External initializer: ", " offset")) {
     return StrCat("the weights '", Printable(*tensor),
                   "' reach beyond the end of the file that holds them; it was cut short or belongs "

@@ -107,6 +107,9 @@ struct Api {
       table};
   Slot<100, void(SessionOptions*)> ReleaseSessionOptions{table};
 
+  Slot<216, Status*(SessionOptions*, const char* provider, const char* const* keys,
+                    const char* const* values, std::size_t count)>
+      AppendProvider{table};
   Slot<204, Status*(SessionOptions*, const CudaOptions*)> AppendCudaProvider{table};
   Slot<205, Status*(CudaOptions**)> CreateCudaOptions{table};
   Slot<208, void(CudaOptions*)> ReleaseCudaOptions{table};

@@ -157,7 +157,8 @@ Result<std::unique_ptr<Session>> OrtRuntime::CreateSession(const SessionConfig& 
   RETURN_IF_ERROR(AppendProviders(api_, options.get(),
                                   {.wanted = config.providers,
                                    .available = available_providers_,
-                                   .library_path = library_path_}));
+                                   .library_path = library_path_,
+                                   .libraries = config.provider_libraries}));
   ort_abi::Session* raw = nullptr;
   const Status created = TakeSetupStatus(
       api_, api_.CreateSession(environment_.get(), config.model_path.c_str(), options.get(), &raw),

@@ -22,6 +22,8 @@ struct SessionConfig {
   int intra_op_threads = 1;
   // In order of preference, lower case: "cuda", "cpu". Without "cpu" nothing may fall back to it.
   std::vector<std::string> providers = {"cpu"};
+  // What the CUDA provider needs beyond the driver: absolute paths, in the order to open them.
+  std::vector<std::string> provider_libraries = {};
   // The engine's arena keeps what the largest run needed. Without it large tensors are mapped and
   // unmapped on every run, which cost a convolution on images far more than it saved a small model.
   bool memory_arena = true;

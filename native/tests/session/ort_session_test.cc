@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "session/ort_runtime.h"
@@ -364,15 +366,52 @@ TEST_F(OrtSessionTest, WellFormedNonsense_IsRefusedByTheEngine) {
   std::filesystem::remove(path);
 }
 
-TEST_F(OrtSessionTest, CudaWithoutItsWheel_SaysWhatToInstall) {
+// What `make test` fills on a machine with the GPU wheel; nothing elsewhere.
+std::vector<std::string> CudaLibraries() {
+  const char* const value = std::getenv("PENSTOCK_PROVIDER_LIBRARIES");
+  std::istringstream paths(value == nullptr ? "" : value);
+  std::vector<std::string> libraries;
+  for (std::string path; std::getline(paths, path, ':');) libraries.push_back(path);
+  return libraries;
+}
+
+// Every machine shows one of three: no CUDA in the wheel, no driver below it, or a GPU that agrees.
+TEST_F(OrtSessionTest, Cuda_AgreesWithCpuOrSaysWhatIsMissing) {
+  const Result<std::unique_ptr<Session>> cuda =
+      runtime_->CreateSession({.model_path = TestModelPath("mlp"),
+                               .providers = {"cuda"},
+                               .provider_libraries = CudaLibraries()});
   const std::vector<std::string>& available = runtime_->available_providers();
-  ASSERT_EQ(std::ranges::find(available, "CUDAExecutionProvider"), available.end())
-      << "this test is for the CPU wheel";
+  const bool in_wheel = std::ranges::find(available, "CUDAExecutionProvider") != available.end();
+  if (!cuda.ok()) {
+    EXPECT_EQ(cuda.status().code(), StatusCode::kFailedPrecondition);
+    const std::string_view remedy = in_wheel ? "needs the NVIDIA driver" : "'penstock[gpu]'";
+    EXPECT_NE(cuda.status().message().find(remedy), std::string_view::npos)
+        << cuda.status().ToString();
+    return;
+  }
+  ASSERT_TRUE(in_wheel);
+  const std::unique_ptr<Session> cpu = MustLoad("mlp");
+  std::vector<float> x(64);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) / 64;
+  const TensorView input = View(DataType::kFp32, {1, 64}, x);
+  const Result<std::unique_ptr<SessionOutputs>> a = cpu->Run({&input, 1});
+  const Result<std::unique_ptr<SessionOutputs>> b = cuda.value()->Run({&input, 1});
+  ASSERT_TRUE(a.ok() && b.ok()) << a.status().ToString() << b.status().ToString();
+  const std::vector<float> expected = Floats(a.value()->tensors()[0]);
+  const std::vector<float> got = Floats(b.value()->tensors()[0]);
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-2);
+}
+
+TEST_F(OrtSessionTest, OtherProviderWithoutItsWheel_SaysWhatToInstall) {
   const Status status =
-      runtime_->CreateSession({.model_path = TestModelPath("mlp"), .providers = {"cuda", "cpu"}})
+      runtime_
+          ->CreateSession({.model_path = TestModelPath("mlp"), .providers = {"openvino", "cpu"}})
           .status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_NE(status.message().find("pip install penstock[gpu]"), std::string_view::npos);
+  EXPECT_NE(status.message().find("CPUExecutionProvider"), std::string_view::npos);
+  EXPECT_NE(status.message().find("pip install onnxruntime-openvino"), std::string_view::npos);
 }
 
 TEST_F(OrtSessionTest, ProviderList_IsChecked) {
