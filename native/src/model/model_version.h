@@ -21,6 +21,10 @@ struct ModelConfig {
   WarmupConfig warmup;
   std::int64_t instance_count = 1;
   std::int64_t queue_size_max = 10'000;
+  TimeNs queue_delay_max = 0;
+  TimeNs queue_delay_target = 0;
+  TimeNs default_timeout = kNever;
+  int default_priority = kPriorityHighest;
 };
 
 class ModelVersion final {

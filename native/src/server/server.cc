@@ -110,7 +110,9 @@ class LoopService final : public frontend::Service, public TurnHook {
 class Server::Impl final {
  public:
   explicit Impl(const ServerOptions& options)
-      : options_(options), logger_(LogOptions(options)), scheduler_(clock_) {}
+      : options_(options),
+        logger_(LogOptions(options)),
+        scheduler_(clock_, ThreadsOf(options.compute_threads)) {}
   ~Impl() { Stop(std::chrono::milliseconds(0)); }
 
   Status Start(const std::vector<ModelSource>& models);
@@ -146,7 +148,7 @@ Status Server::Impl::Start(const std::vector<ModelSource>& models) {
   for (const ModelSource& source : models) RETURN_IF_ERROR(Load(source));
   RETURN_IF_ERROR(StartFrontend());
   compute_pool_ = std::make_unique<ComputePool>(ThreadsOf(options_.compute_threads), [this] {
-    BatchWorker worker(scheduler_);
+    BatchWorker worker(scheduler_, clock_);
     while (worker.WorkOnce()) {
     }
   });
