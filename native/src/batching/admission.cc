@@ -20,6 +20,10 @@ TimeNs PredictFinish(const AdmissionFacts& facts, const ServiceTime& service_tim
          service_time.PredictHigh(in_own_batch);
 }
 
+bool InTime(TimeNs finish, TimeNs deadline, TimeNs now) {
+  return deadline == kNever || finish <= deadline - (deadline - now) / 10;
+}
+
 TimeNs RetryAfter(const AdmissionFacts& facts, const ServiceTime& service_time, double jitter) {
   const std::int64_t batches = (facts.rows_ahead + facts.rows_max - 1) / facts.rows_max;
   const TimeNs drained = facts.free_in + DrainTime(batches, facts, service_time);

@@ -23,6 +23,11 @@ struct AdmissionFacts {
 // with what nine of ten stay within.
 TimeNs PredictFinish(const AdmissionFacts& facts, const ServiceTime& service_time);
 
+// Whether an answer at `finish` is early enough to be promised for `deadline`. A tenth of the time
+// is kept back: under overload every answer is due at the end of its time, and a prediction that is
+// a little off would make all of them late instead of few.
+bool InTime(TimeNs finish, TimeNs deadline, TimeNs now);
+
 // How long a client should stay away: what is queued drained, changed by up to a fifth by `jitter`
 // (in [0, 1)), or the refused would all come back at once. At least a millisecond.
 TimeNs RetryAfter(const AdmissionFacts& facts, const ServiceTime& service_time, double jitter);

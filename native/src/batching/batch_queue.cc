@@ -48,12 +48,11 @@ bool BatchQueue::StaleService(TimeNs now) const {
 
 Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const {
   facts.rows_ahead = RowsAhead(entry, kNever);
-  if (entry.deadline == kNever) return {};
-  if (PredictFinish(facts, service_time_) <= entry.deadline) return {};
+  if (InTime(PredictFinish(facts, service_time_), entry.deadline, facts.now)) return {};
   // Not behind all of its client's: once more, exactly.
   facts.rows_ahead = RowsAhead(entry, entry.deadline);
   const TimeNs finish = PredictFinish(facts, service_time_);
-  if (finish <= entry.deadline) return {};
+  if (InTime(finish, entry.deadline, facts.now)) return {};
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
                                   (finish - facts.now) / kMicrosecond, " us, the deadline is in ",
                                   (entry.deadline - facts.now) / kMicrosecond, " us"));

@@ -35,7 +35,13 @@ Status InferCall::Admit() {
 void InferCall::Enqueue() {
   inputs = tensors_.inputs;
   rows = tensors_.rows;
+  // The time that the model's settings grant, where the client named none.
+  if (call_->deadline() == kNever && model_->default_timeout() > 0) {
+    call_->TightenDeadline(call_->now() + model_->default_timeout());
+  }
   deadline = call_->deadline();
+  priority = model_->default_priority();
+  client = call_->client();
   enqueued_at = call_->now();
   home = &context_.home;
   handed_over = false;
@@ -76,6 +82,7 @@ void InferCall::Respond() {
 }
 
 void InferCall::RespondError(const Status& status) {
+  if (result.retry_after > 0) call_->SetRetryAfter(result.retry_after);
   call_->Finish(status);
   Recycle();  // now: `status` may be our own result's
 }

@@ -182,7 +182,11 @@ Status Server::Impl::Load(const ModelSource& source) {
                       .runs_on_cpu = providers.empty() || providers.front() == "cpu"},
            .instance_count = options.instance_count > 0 ? options.instance_count
                                                         : ThreadsOf(options_.compute_threads),
-           .queue_size_max = options.max_queue_size},
+           .queue_size_max = options.max_queue_size,
+           .queue_delay_max = options.max_queue_delay_us * kMicrosecond,
+           .queue_delay_target = options.queue_delay_target_ms * kMillisecond,
+           .default_timeout = options.default_timeout_ms * kMillisecond,
+           .default_priority = static_cast<int>(options.default_priority)},
           std::move(session), clock_));
   const ModelReport& report = reports_.emplace_back(ReportOf(*model, providers));
   logger_.Info("model ready", {{"model", report.name},

@@ -33,7 +33,8 @@ FakeSession EchoSession() {
 class SchedulerTest : public testing::Test {
  protected:
   BatchQueue& AddQueue(BatchQueue::Options options) {
-    BatchQueue& queue = *queues_.emplace_back(std::make_unique<BatchQueue>(session_, std::move(options)));
+    BatchQueue& queue =
+        *queues_.emplace_back(std::make_unique<BatchQueue>(session_, std::move(options)));
     scheduler_.Add(queue);
     return queue;
   }
