@@ -15,11 +15,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CMAKE := $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja \
 	-DPENSTOCK_TESTS=ON -DPENSTOCK_WERROR=ON
 CXX_FILES = $(shell find native -name '*.cc' -o -name '*.h' | grep -v '\.gen\.')
+# Each has native/fuzz/NAME_fuzz.cc and tests/fuzz/corpus/NAME.
+FUZZ_TARGETS ?= wire connection onnx_scan
+FUZZ_SECONDS ?= 60
 CORE_SOURCES = $(shell find native/src native/include native/binding native/cython \
 	-type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
 TEST_MODELS := build/test-models
 
-.PHONY: help setup serve test check bench bench-peers asan tsan format generate clean \
+.PHONY: help setup serve test check bench bench-peers asan tsan fuzz format generate clean \
 	system-packages build-cpp test-cpp test-python check-packages
 
 help: ## this list
@@ -134,3 +137,16 @@ asan: setup $(TEST_MODELS)/.made ## the C++ tests under AddressSanitizer and UBS
 tsan: setup $(TEST_MODELS)/.made ## the C++ tests under ThreadSanitizer
 	$(call build_cpp,build/tsan,-DPENSTOCK_SANITIZE=thread)
 	$(call run_cpp_tests,build/tsan)
+
+# What is found goes to build/fuzz/corpus, and an input that fails to build/fuzz/failed.
+fuzz: setup ## libFuzzer, FUZZ_SECONDS (60) for each of FUZZ_TARGETS
+	@scripts/install_system_packages.sh fuzz
+	$(CMAKE) -B build/fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DPENSTOCK_TESTS=OFF \
+	  -DPENSTOCK_FUZZ=ON -DPENSTOCK_SANITIZE=address
+	$(BIN)/cmake --build build/fuzz --parallel $(JOBS) --target $(FUZZ_TARGETS:%=%_fuzz)
+	mkdir -p build/fuzz/failed $(FUZZ_TARGETS:%=build/fuzz/corpus/%)
+	for target in $(FUZZ_TARGETS); do \
+	  build/fuzz/native/fuzz/$${target}_fuzz build/fuzz/corpus/$${target} \
+	    tests/fuzz/corpus/$${target} -artifact_prefix=build/fuzz/failed/$${target}- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=2500 -print_final_stats=1; \
+	done

@@ -22,6 +22,11 @@ LIST
 clang-tidy-19     static analysis of the data plane
 LIST
       ;;
+    fuzz) cat <<'LIST'
+clang-19            compiles the fuzz targets; nothing else is built with it
+libclang-rt-19-dev  libFuzzer and the sanitizers of that compiler
+LIST
+      ;;
     bench) cat <<'LIST'
 libgrpc++-dev           the gRPC C++ servers that the benchmark compares with
 libprotobuf-dev         their messages
@@ -29,7 +34,7 @@ protobuf-compiler-grpc  generates their code
 nghttp2-client          h2load, the load generator
 LIST
       ;;
-    *) echo "unknown group $1; known: build test check bench" >&2; exit 2 ;;
+    *) echo "unknown group $1; known: build test check fuzz bench" >&2; exit 2 ;;
   esac
 }
 
