@@ -5,6 +5,7 @@
 
 namespace penstock::binding {
 
-void BindLoad(pybind11::module_& module);
+// `error_class` is raised for options that cannot be; it lives as long as the interpreter.
+void BindLoad(pybind11::module_& module, PyObject* error_class);
 
 }  // namespace penstock::binding

@@ -75,6 +75,12 @@ bool SetOption(std::string_view flag, std::string_view value, ServerOptions* ser
         flag, value, {{"auto", Execution::kAuto}, {"inline", Execution::kInline}, {"pool", Execution::kPool}},
         &model->execution, error);
   }
+  if (flag == "--max-queue-delay-us") {
+    return ParseInt(flag, value, {0, 10000000}, &model->max_queue_delay_us, error);
+  }
+  if (flag == "--default-timeout") {
+    return ParseDurationMs(flag, value, {0, 86400000}, &model->default_timeout_ms, error);
+  }
   *error = "unknown option " + std::string(flag);
   return false;
 }

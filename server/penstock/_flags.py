@@ -230,4 +230,29 @@ FLAGS: tuple[Flag, ...] = (
         hidden=False,
         help="Where batches run. Default: auto.",
     ),
+    Flag(
+        name="--max-queue-delay-us",
+        scope="model",
+        field="max_queue_delay_us",
+        kind="int",
+        choices=(),
+        hidden=False,
+        help=(
+            "How long a batch that is not full may wait for more requests. It costs latency "
+            "at low load and seldom buys throughput: what arrives during a run forms the next"
+            " batch anyway. 0: a free thread runs what is there at once. Default: 0 us."
+        ),
+    ),
+    Flag(
+        name="--default-timeout",
+        scope="model",
+        field="default_timeout_ms",
+        kind="duration_ms",
+        choices=(),
+        hidden=False,
+        help=(
+            "Deadline of a call that brings neither grpc-timeout nor the parameter timeout. "
+            "0: such a call waits as long as its client does. Default: 0s."
+        ),
+    ),
 )

@@ -138,6 +138,24 @@ struct ModelOptions {
   // Calls that may wait for one model version. One more is answered with RESOURCE_EXHAUSTED at
   // once. 1 to 10000000 calls.
   std::int64_t max_queue_size = 10000;
+
+  // How long a batch that is not full may wait for more requests. It costs latency at low load and
+  // seldom buys throughput: what arrives during a run forms the next batch anyway. 0 to 10000000
+  // us. 0: a free thread runs what is there at once.
+  std::int64_t max_queue_delay_us = 0;
+
+  // Deadline of a call that brings neither grpc-timeout nor the parameter timeout. 0 to 86400000
+  // ms. 0: such a call waits as long as its client does.
+  std::int64_t default_timeout_ms = 0;
+
+  // Priority of a call without the parameter priority, or with 0: 1 runs first, 8 last. One batch
+  // in twenty begins with the lowest that waits. 1 to 8.
+  std::int64_t default_priority = 4;
+
+  // When even the shortest wait in the queue stays above this, calls without a deadline that have
+  // waited twice as long are refused with RESOURCE_EXHAUSTED instead of run. 0 to 3600000 ms. 0:
+  // never.
+  std::int64_t queue_delay_target_ms = 500;
 };
 
 }  // namespace penstock

@@ -47,6 +47,7 @@ class IntrusiveList final {
   void PushBack(T& element) { InsertBefore(root_, element); }
   void PushFront(T& element) { InsertBefore(*root_.next_, element); }
   T* front() { return empty() ? nullptr : Element(root_.next_); }
+  const T* front() const { return empty() ? nullptr : static_cast<const T*>(root_.next_); }
   T* PopFront() {
     T* element = front();
     if (element != nullptr) static_cast<Link*>(element)->Unlink();

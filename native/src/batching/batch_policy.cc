@@ -3,6 +3,37 @@
 #include <algorithm>
 
 namespace penstock {
+namespace {
+
+// What a batch that begins with candidate `first` brings.
+struct Batch {
+  std::size_t members = 0;
+  std::int64_t rows = 0;
+  bool deadline_bound = false;
+};
+
+Batch BatchFrom(std::span<const Candidate> by_deadline, std::size_t first, std::int64_t rows_max,
+                const ServiceTime& service_time, TimeNs now) {
+  const TimeNs deadline = by_deadline[first].deadline;
+  const std::int64_t rows_in_time =
+      deadline == kNever ? rows_max : service_time.RowsWithinHigh(rows_max, deadline - now);
+  const bool in_time_at_any_size = rows_in_time == rows_max;
+  Batch batch;
+  for (const Candidate& candidate : by_deadline.subspan(first)) {
+    const std::int64_t rows = batch.rows + candidate.rows;
+    // One request may have more rows than a batch: it then runs alone.
+    if (batch.members > 0 && rows > rows_max) break;
+    if (!in_time_at_any_size && rows > rows_in_time) {
+      batch.deadline_bound = true;
+      break;
+    }
+    batch.rows = rows;
+    ++batch.members;
+  }
+  return batch;
+}
+
+}  // namespace
 
 bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -34,33 +65,25 @@ void TakeBatch(EntryList& queue, const BatchLimits& limits, TimeNs now,
   }
 }
 
-TimeNs PredictRun(DurationTable durations, std::int64_t rows) {
-  if (durations.empty()) return 0;
-  const auto above =
-      std::ranges::lower_bound(durations, rows, {}, &DurationTable::value_type::first);
-  if (above == durations.end()) {
-    // Beyond what was measured it grows with the rows, at worst.
-    const auto& [last_rows, last_duration] = durations.back();
-    return last_duration * rows / last_rows;
-  }
-  if (above == durations.begin() || above->first == rows) return above->second;
-  const auto& [low_rows, low] = *(above - 1);
-  const auto& [high_rows, high] = *above;
-  return low + (high - low) * (rows - low_rows) / (high_rows - low_rows);
-}
-
-std::int64_t RowsWithin(DurationTable durations, std::int64_t rows_max, TimeNs budget) {
-  std::int64_t fits = 0;
-  std::int64_t too_many = rows_max + 1;
-  while (too_many - fits > 1) {
-    const std::int64_t middle = fits + (too_many - fits) / 2;
-    if (PredictRun(durations, middle) <= budget) {
-      fits = middle;
-    } else {
-      too_many = middle;
+BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t rows_max,
+                        const ServiceTime& service_time, TimeNs now) {
+  BatchChoice best;
+  double best_rate = 0;
+  for (std::size_t first = 0; first < by_deadline.size(); ++first) {
+    if (first > 0 && by_deadline[first].deadline == by_deadline[first - 1].deadline) continue;
+    const Batch batch = BatchFrom(by_deadline, first, rows_max, service_time, now);
+    if (batch.members > first) {
+      const auto gain = static_cast<double>(batch.members - first);
+      const auto cost = static_cast<double>(std::max<TimeNs>(service_time.Predict(batch.rows), 1));
+      if (gain / cost > best_rate) {
+        best_rate = gain / cost;
+        best = {.given_up = first, .taken = batch.members, .deadline_bound = batch.deadline_bound};
+      }
     }
+    // Those behind can only be fewer or as many.
+    if (!batch.deadline_bound) break;
   }
-  return fits;
+  return best;
 }
 
 }  // namespace penstock

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "batching/queue_entry.h"
+#include "batching/service_time.h"
 
 namespace penstock {
 
@@ -25,13 +25,22 @@ bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b);
 void TakeBatch(EntryList& queue, const BatchLimits& limits, TimeNs now,
                std::vector<QueueEntry*>& batch, EntryList& expired);
 
-// Measured rows and durations of a model, ascending by rows.
-using DurationTable = std::span<const std::pair<std::int64_t, TimeNs>>;
+// What may run next, as far as the choice is concerned.
+struct Candidate {
+  std::int64_t rows = 1;
+  TimeNs deadline = kNever;
+};
 
-// How long `rows` rows take, by interpolation; 0 where nothing was measured.
-TimeNs PredictRun(DurationTable durations, std::int64_t rows);
+struct BatchChoice {
+  std::size_t given_up = 0;  // the first so many: waiting for them would cost more than they bring
+  std::size_t taken = 0;     // the next so many
+  bool deadline_bound = false;  // more would have fitted but for the deadlines
+};
 
-// The most rows, up to rows_max, that are predicted to run within `budget`; 0 if not even one.
-std::int64_t RowsWithin(DurationTable durations, std::int64_t rows_max, TimeNs budget);
+// Which of `by_deadline` (ascending) to run now so that the answers in time for each second of run
+// are most. A batch runs as long as its rows need, so the earliest deadline in it bounds its size:
+// each member given up for a larger batch is counted against what that batch brings.
+BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t rows_max,
+                        const ServiceTime& service_time, TimeNs now);
 
 }  // namespace penstock

@@ -45,15 +45,16 @@ std::span<std::byte> BatchRunner::Scratch::Get(std::size_t size) {
   return {memory_.get(), size};
 }
 
-void BatchRunner::Run(Session& session, std::span<QueueEntry* const> batch) {
+bool BatchRunner::Run(Session& session, std::span<QueueEntry* const> batch) {
   Status status = RunTogether(session, batch);
-  if (status.ok()) return;
+  if (status.ok()) return true;
   if (batch.size() == 1) {
     batch.front()->result.status = std::move(status);
-    return;
+    return false;
   }
   Run(session, batch.first(batch.size() / 2));
   Run(session, batch.subspan(batch.size() / 2));
+  return false;
 }
 
 Status BatchRunner::RunTogether(Session& session, std::span<QueueEntry* const> batch) {

@@ -15,8 +15,8 @@ namespace penstock {
 class BatchRunner final {
  public:
   // Fills every entry's result. A batch that fails is run again in halves, down to the rows that
-  // make it fail: these fail alone.
-  void Run(Session& session, std::span<QueueEntry* const> batch);
+  // make it fail: these fail alone. True: it ran in one piece.
+  bool Run(Session& session, std::span<QueueEntry* const> batch);
 
  private:
   // 64-byte aligned memory that only grows.

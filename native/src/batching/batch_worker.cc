@@ -22,14 +22,21 @@ void PostHome(std::span<QueueEntry* const> entries) {
 bool BatchWorker::WorkOnce() {
   scheduler_.Next(taken_);
   if (taken_.queue == nullptr) return false;
-  for (QueueEntry* entry : taken_.expired) {
-    entry->result.status = DeadlineExceeded("the deadline passed while the request waited");
-  }
-  PostHome(taken_.expired);
-  if (!taken_.batch.empty()) runner_.Run(taken_.queue->session(), taken_.batch);
-  scheduler_.Done(*taken_.queue);
+  PostHome(taken_.refused);
+  if (!taken_.batch.empty()) RunBatch();
+  scheduler_.Done(taken_);
   PostHome(taken_.batch);
   return true;
+}
+
+void BatchWorker::RunBatch() {
+  const bool in_one_piece = runner_.Run(taken_.queue->session(), taken_.batch);
+  const TimeNs now = clock_.Now();
+  if (in_one_piece) taken_.queue->service_time().Observe(taken_.rows, now - taken_.began);
+  for (QueueEntry* entry : taken_.batch) {
+    entry->result.started_at = taken_.began;
+    entry->result.ended_at = now;
+  }
 }
 
 }  // namespace penstock

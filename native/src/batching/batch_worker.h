@@ -15,11 +15,14 @@ void PostHome(std::span<QueueEntry* const> entries);
 // One thread's worth: takes, runs and posts one batch. False: the scheduler is closed.
 class BatchWorker final {
  public:
-  explicit BatchWorker(Scheduler& scheduler) : scheduler_(scheduler) {}
+  BatchWorker(Scheduler& scheduler, const Clock& clock) : scheduler_(scheduler), clock_(clock) {}
   bool WorkOnce();
 
  private:
+  void RunBatch();
+
   Scheduler& scheduler_;
+  const Clock& clock_;
   BatchRunner runner_;
   Scheduler::Taken taken_;
 };

@@ -16,15 +16,25 @@
 
 namespace penstock {
 
+struct Flow;
+
 // What became of an entry's rows.
 struct BatchResult {
   Status status;
+  // Where the status refuses for want of time or room: when to come back. 0: not said.
+  TimeNs retry_after = 0;
   // Of the whole batch. Shared, because the answers of one batch leave on several loops at their
   // own pace and large ones are sent from this memory.
   std::shared_ptr<const SessionOutputs> outputs;
   std::int64_t first_row = 0;   // of this entry in the outputs
   std::int64_t batch_rows = 1;  // that really ran together
+  TimeNs started_at = 0;        // the run of its batch; 0 where there was none
+  TimeNs ended_at = 0;
 };
+
+// 1 runs first; what a request or a model's settings may say.
+inline constexpr int kPriorityHighest = 1;
+inline constexpr int kPriorityLowest = 8;
 
 class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
  public:
@@ -33,6 +43,9 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
   std::int64_t rows = 1;
   TimeNs deadline = kNever;
   TimeNs enqueued_at = 0;
+  int priority = kPriorityHighest;
+  // Who asks, for fairness between clients: equal for one address.
+  std::uint64_t client = 0;
   // Where the result is delivered, when another thread ran it.
   Mailbox* home = nullptr;
   // True once the scheduler has it. The home loop's alone.
@@ -41,6 +54,13 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
 
  protected:
   ~QueueEntry() = default;
+
+ private:
+  // Its place in the scheduler's queue, guarded by the scheduler's mutex; null where it waits in
+  // none.
+  friend class PriorityClass;
+  Flow* flow_ = nullptr;
+  std::size_t heap_index_ = 0;
 };
 
 using EntryList = IntrusiveList<QueueEntry, QueueEntry>;

@@ -1,62 +1,129 @@
 #include "batching/scheduler.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace penstock {
 
+void Scheduler::Add(BatchQueue& queue) {
+  queue.set_index(slots_.size());
+  slots_.push_back({.queue = &queue});
+}
+
+Scheduler::Slot& Scheduler::SlotOf(const BatchQueue& queue) {
+  return slots_[queue.index()];
+}
+
 void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
+  EntryList refused;
   {
     const std::lock_guard<std::mutex> lock(mu_);
-    while (!closed_ && queue.size_ < queue.options_.size_max) {
-      QueueEntry* entry = entries.PopFront();
-      if (entry == nullptr) break;
-      queue.entries_.PushBack(*entry);
-      ++queue.size_;
+    Slot& slot = SlotOf(queue);
+    const TimeNs now = clock_.Now();
+    if (queue.empty() && slot.running == 0) {
+      slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
+    }
+    const AdmissionFacts facts = Facts(slot, now);
+    while (QueueEntry* entry = entries.PopFront()) {
+      entry->result.status = queue.Admit(*entry, facts, Jitter());
+      if (!entry->result.status.ok()) refused.PushBack(*entry);
     }
   }
+  entries.Splice(refused);
   work_.notify_one();
 }
 
 bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
   const std::lock_guard<std::mutex> lock(mu_);
-  ListLink<QueueEntry>& link = entry;
-  if (!link.linked()) return false;
-  link.Unlink();
-  --queue.size_;
+  if (!static_cast<ListLink<QueueEntry>&>(entry).linked()) return false;
+  queue.Remove(entry);
   return true;
+}
+
+Status Scheduler::Foresee(BatchQueue& queue, QueueEntry& entry) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  return queue.Judge(entry, Facts(SlotOf(queue), clock_.Now()), Jitter());
+}
+
+double Scheduler::Jitter() {
+  return std::uniform_real_distribution<double>(0, 1)(random_);
+}
+
+// A queue counts on its share of the threads among those that have work.
+AdmissionFacts Scheduler::Facts(const Slot& slot, TimeNs now) const {
+  const auto works = [](const Slot& other) { return other.running > 0 || !other.queue->empty(); };
+  std::int64_t others = 0;
+  for (const Slot& other : slots_) others += &other != &slot && works(other) ? 1 : 0;
+  const double share = static_cast<double>(threads_) / static_cast<double>(1 + others);
+  AdmissionFacts facts = {
+      .now = now, .servers = std::min(static_cast<double>(slot.queue->instance_count()), share)};
+  const bool own_instances = slot.running >= slot.queue->instance_count();
+  if (!own_instances && running_.size() < static_cast<std::size_t>(threads_)) return facts;
+  TimeNs first_end = kNever;
+  for (const Running& run : running_) {
+    if (own_instances && run.queue != slot.queue) continue;
+    first_end = std::min(first_end, run.expected_end);
+  }
+  facts.free_in = std::max<TimeNs>(first_end - now, 0);
+  return facts;
 }
 
 void Scheduler::Next(Taken& taken) {
   std::unique_lock<std::mutex> lock(mu_);
-  taken.queue = nullptr;
-  taken.batch.clear();
-  taken.expired.clear();
-  BatchQueue* queue = nullptr;
-  work_.wait(lock, [this, &queue] { return closed_ || (queue = Oldest()) != nullptr; });
-  if (closed_) return;
-  EntryList expired;
-  TakeBatch(queue->entries_, queue->limits(), clock_.Now(), taken.batch, expired);
-  while (QueueEntry* entry = expired.PopFront()) taken.expired.push_back(entry);
-  queue->size_ -= static_cast<std::int64_t>(taken.batch.size() + taken.expired.size());
-  ++queue->running_;
-  taken.queue = queue;
+  while (true) {
+    taken.queue = nullptr;
+    if (closed_) return;
+    TimeNs wake_at = kNever;
+    const TimeNs now = clock_.Now();
+    if (TakeLocked(now, taken, wake_at)) break;
+    if (wake_at == kNever) {
+      work_.wait(lock);
+    } else {
+      work_.wait_for(lock, std::chrono::nanoseconds(wake_at - now));
+    }
+  }
   // What is left may be another thread's.
-  if (Oldest() != nullptr) work_.notify_one();
+  TimeNs wake_at = kNever;
+  if (Choose(taken.began, wake_at) != nullptr || wake_at != kNever) work_.notify_one();
 }
 
-bool Scheduler::TryBegin(BatchQueue& queue) {
+bool Scheduler::TryNext(TimeNs now, Taken& taken, TimeNs& wake_at) {
   const std::lock_guard<std::mutex> lock(mu_);
-  if (closed_ || !queue.entries_.empty()) return false;
-  if (queue.running_ >= queue.options_.instance_count) return false;
-  ++queue.running_;
+  return TakeLocked(now, taken, wake_at);
+}
+
+bool Scheduler::TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at) {
+  Slot* const slot = Choose(now, wake_at);
+  if (slot == nullptr) return false;
+  BatchQueue& queue = *slot->queue;
+  queue.Take(now, taken);
+  taken.queue = &queue;
+  taken.began = now;
+  taken.run = ++runs_;
+  virtual_time_ = std::max(virtual_time_, slot->virtual_time);
+  const TimeNs expected = taken.batch.empty() ? 0 : queue.service_time().Predict(taken.rows);
+  slot->virtual_time += expected;
+  ++slot->running;
+  running_.push_back(
+      {.run = taken.run, .queue = &queue, .began = now, .expected_end = now + expected});
   return true;
 }
 
-void Scheduler::Done(BatchQueue& queue) {
+void Scheduler::Done(const Taken& taken) {
   {
     const std::lock_guard<std::mutex> lock(mu_);
-    --queue.running_;
-    if (queue.entries_.empty()) return;
+    Slot& slot = SlotOf(*taken.queue);
+    const auto run = std::ranges::find(running_, taken.run, &Running::run);
+    CHECK(run != running_.end());
+    const TimeNs now = clock_.Now();
+    const TimeNs took = taken.batch.empty() ? 0 : now - taken.began;
+    slot.virtual_time += took - (run->expected_end - run->began);
+    slot.compute_time += took;
+    --slot.running;
+    running_.erase(run);
+    if (!taken.batch.empty()) taken.queue->NoteRun(now);
+    if (taken.queue->empty()) return;
   }
   work_.notify_one();
 }
@@ -69,25 +136,27 @@ void Scheduler::Close() {
   work_.notify_all();
 }
 
-void Scheduler::TakeAll(std::vector<QueueEntry*>& entries) {
+Scheduler::Snapshot Scheduler::Look(const BatchQueue& queue) {
   const std::lock_guard<std::mutex> lock(mu_);
-  for (BatchQueue* queue : queues_) {
-    while (QueueEntry* entry = queue->entries_.PopFront()) entries.push_back(entry);
-    queue->size_ = 0;
-  }
+  const Slot& slot = SlotOf(queue);
+  return {.counts = queue.counts(),
+          .waiting = queue.size(),
+          .running = slot.running,
+          .compute_time = slot.compute_time};
 }
 
-BatchQueue* Scheduler::Oldest() const {
-  BatchQueue* oldest = nullptr;
-  TimeNs since = kNever;
-  for (BatchQueue* queue : queues_) {
-    const QueueEntry* front = queue->entries_.front();
-    if (front == nullptr || queue->running_ >= queue->options_.instance_count) continue;
-    if (front->enqueued_at >= since) continue;
-    oldest = queue;
-    since = front->enqueued_at;
+Scheduler::Slot* Scheduler::Choose(TimeNs now, TimeNs& wake_at) {
+  Slot* chosen = nullptr;
+  for (Slot& slot : slots_) {
+    if (slot.running >= slot.queue->instance_count()) continue;
+    const TimeNs ready_at = slot.queue->ReadyAt();
+    if (ready_at > now) {
+      wake_at = std::min(wake_at, ready_at);
+    } else if (chosen == nullptr || slot.virtual_time < chosen->virtual_time) {
+      chosen = &slot;
+    }
   }
-  return oldest;
+  return chosen;
 }
 
 }  // namespace penstock

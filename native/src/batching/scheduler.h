@@ -1,87 +1,97 @@
-// Decides what the compute threads run next: of the models that have work and a free instance, the
-// one whose oldest call has waited longest. Any thread; one mutex guards all queues, which batches
-// long enough for the pool do not notice.
+// Decides what the compute threads run next, and whether a call may wait for it. Of the models that
+// have work and a free instance it is the turn of the one that has had the least compute time.
+// Any thread; one mutex guards all queues, which batches long enough for the pool do not notice.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <random>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "batching/batch_policy.h"
+#include "batching/batch_queue.h"
 #include "batching/queue_entry.h"
 
 namespace penstock {
 
-// The queue of one model version. Its settings are constant; the rest belongs to the Scheduler.
-class BatchQueue final {
- public:
-  struct Options {
-    BatchLimits limits;
-    std::int64_t instance_count = 1;  // batches that may run at once
-    std::int64_t size_max = 10'000;   // entries that may wait
-  };
-  BatchQueue(Session& session, const Options& options) : session_(session), options_(options) {}
-  ~BatchQueue() { DCHECK(entries_.empty()); }
-
-  Session& session() const { return session_; }
-  const BatchLimits& limits() const { return options_.limits; }
-
- private:
-  friend class Scheduler;
-  Session& session_;
-  const Options options_;
-  // Guarded by the Scheduler's mutex.
-  EntryList entries_;
-  std::int64_t size_ = 0;
-  std::int64_t running_ = 0;
-};
-
 class Scheduler final {
  public:
-  explicit Scheduler(const Clock& clock) : clock_(clock) {}
+  // `threads`: how many of them will ask for work.
+  Scheduler(const Clock& clock, int threads) : clock_(clock), threads_(threads) {}
 
   // Before any other call; `queue` outlives the scheduler.
-  void Add(BatchQueue& queue) { queues_.push_back(&queue); }
+  void Add(BatchQueue& queue);
 
-  // Moves entries from `entries` into the queue while it has room and the scheduler is open; what
-  // is left there is refused.
+  // Moves entries from `entries` into the queue; what is left there is refused, its result says
+  // why: no room, or no prospect of an answer in time.
   void Enqueue(BatchQueue& queue, EntryList& entries);
 
   // True: the entry was still waiting and is not any more. False: it was taken, and will be
   // delivered.
   bool Remove(BatchQueue& queue, QueueEntry& entry);
 
-  struct Taken {
-    BatchQueue* queue = nullptr;     // null: closed
-    std::vector<QueueEntry*> batch;  // may be empty when all had expired
-    // To be delivered too. In no list: what is linked may still be removed by its own loop.
-    std::vector<QueueEntry*> expired;
+  // OK, or why `entry` would be refused now, as in Enqueue: for a call whose message is yet to be
+  // received. Nothing is reserved.
+  Status Foresee(BatchQueue& queue, QueueEntry& entry);
+
+  struct Taken : BatchQueue::Taken {
+    BatchQueue* queue = nullptr;  // null: closed
+    TimeNs began = 0;
+    std::uint64_t run = 0;  // which of all runs this is
   };
   // Blocks until something is to be run or the scheduler is closed. Done must follow.
   void Next(Taken& taken);
-  // For a thread that would run an entry of its own at once: true where an instance is free and
-  // nobody waits for it. Done must follow.
-  bool TryBegin(BatchQueue& queue);
-  // The batch has run: its instance is free.
-  void Done(BatchQueue& queue);
+  // The same without blocking. False: nothing is to be run before `wake_at`.
+  bool TryNext(TimeNs now, Taken& taken, TimeNs& wake_at);
+  // The batch has run: its instance is free, its time is learned.
+  void Done(const Taken& taken);
 
-  // Next returns null and Enqueue refuses from now on; what waits stays for its callers to Remove,
-  // or for TakeAll.
+  // Next returns null from now on; what waits stays for its callers to Remove.
   void Close();
-  // Everything that waits, in no queue any more: the caller delivers it.
-  void TakeAll(std::vector<QueueEntry*>& entries);
+
+  // Of one queue, consistent with each other.
+  struct Snapshot {
+    QueueCounts counts;
+    std::int64_t waiting = 0;  // entries
+    std::int64_t running = 0;  // batches
+    TimeNs compute_time = 0;   // of all runs that have ended
+  };
+  Snapshot Look(const BatchQueue& queue);
 
  private:
-  BatchQueue* Oldest() const;
+  // A queue and what the scheduler knows of it.
+  struct Slot {
+    BatchQueue* queue = nullptr;
+    std::int64_t running = 0;
+    TimeNs virtual_time = 0;  // compute time had, without credit for having been idle
+    TimeNs compute_time = 0;
+  };
+  struct Running {
+    std::uint64_t run = 0;
+    const BatchQueue* queue = nullptr;
+    TimeNs began = 0;
+    TimeNs expected_end = 0;
+  };
+
+  Slot& SlotOf(const BatchQueue& queue);
+  bool TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at);
+  double Jitter();
+  Slot* Choose(TimeNs now, TimeNs& wake_at);
+  AdmissionFacts Facts(const Slot& slot, TimeNs now) const;
 
   const Clock& clock_;
-  std::vector<BatchQueue*> queues_;  // constant once threads run
+  const int threads_;
   std::mutex mu_;
   std::condition_variable work_;
-  bool closed_ = false;  // guarded by mu_
+  // The rest is guarded by mu_; the size of slots_ is constant once threads run.
+  std::vector<Slot> slots_;
+  std::vector<Running> running_;
+  std::uint64_t runs_ = 0;
+  TimeNs virtual_time_ = 0;  // of the queue that was served last
+  std::minstd_rand random_;  // spreads what clients are told; need not be good
+  bool closed_ = false;
 };
 
 }  // namespace penstock

@@ -8,6 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "net/socket.h"
+
 namespace penstock::frontend {
 namespace {
 
@@ -35,7 +37,9 @@ SocketConnection::SocketConnection(UniqueFd fd, IoLoop& loop, grpc::CallContext&
       owner_(owner),
       write_stall_timeout_(context.limits.write_stall_timeout),
       grpc_(context, *this, loop.now()),
-      wrote_at_(loop.now()) {}
+      wrote_at_(loop.now()) {
+  grpc_.set_client(PeerAddressKey(fd_.get()));
+}
 
 SocketConnection::~SocketConnection() {
   if (watched_events_ != 0) loop_.Unwatch(fd_.get());

@@ -1,6 +1,7 @@
 #include "grpc/call.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <new>
 
@@ -230,6 +231,25 @@ ByteQueue& Call::BeginMessage(std::size_t size) {
   return body_;
 }
 
+std::uint64_t Call::client() const {
+  return connection_->client_;
+}
+
+void Call::TightenDeadline(TimeNs deadline) {
+  if (deadline >= deadline_ || concluded_) return;
+  deadline_ = deadline;
+  context_.timers.Arm(*this, deadline_);
+}
+
+void Call::SetRetryAfter(TimeNs retry_after) {
+  const std::int64_t milliseconds =
+      std::min<std::int64_t>((retry_after + kMillisecond - 1) / kMillisecond, 1'000'000'000);
+  char* const begin = retry_pushback_.data();
+  const std::to_chars_result end =
+      std::to_chars(begin, begin + retry_pushback_.size(), milliseconds);
+  retry_pushback_size_ = static_cast<std::size_t>(end.ptr - begin);
+}
+
 void Call::Flush() {
   if (!stream_open_ || body_.empty()) return;
   sent_at_ = connection_->now_;
@@ -275,7 +295,7 @@ void Call::Respond(const Status& status) {
     Flush();
   } else {
     headers_sent_ = true;
-    std::array<Header, 5> headers = {Header{":status", "200"}, kContentType};
+    std::array<Header, 6> headers = {Header{":status", "200"}, kContentType};
     const std::span<const Header> trailers = Trailers();
     std::copy(trailers.begin(), trailers.end(), headers.begin() + 2);
     connection_->http2_.SubmitHeadersOnly(id_, std::span(headers).first(2 + trailers.size()));
@@ -295,6 +315,9 @@ std::span<const Header> Call::Trailers() {
   std::size_t count = 0;
   trailers_[count++] = {"grpc-status", status_text_};
   if (!encoded_message_.empty()) trailers_[count++] = {"grpc-message", encoded_message_};
+  if (retry_pushback_size_ > 0) {
+    trailers_[count++] = {"grpc-retry-pushback-ms", {retry_pushback_.data(), retry_pushback_size_}};
+  }
   if (status_code_ == StatusCode::kUnimplemented && request_encoded_) {
     trailers_[count++] = kAcceptIdentity;
   }

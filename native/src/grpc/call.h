@@ -39,8 +39,15 @@ class Call final : public http2::Stream, public Timer, public BudgetWaiter, publ
 
   // --- for methods ---
 
-  // From grpc-timeout; kNever without one.
+  // From grpc-timeout, or what TightenDeadline set; kNever without one.
   TimeNs deadline() const { return deadline_; }
+  // The call ends at `deadline` if that is earlier than its own.
+  void TightenDeadline(TimeNs deadline);
+  // Equal for all calls from one address.
+  std::uint64_t client() const;
+  // Told with the status when the call ends: when the client should come back. Before Finish, or
+  // before OnMessageBegin returns its error.
+  void SetRetryAfter(TimeNs retry_after);
   // When the last event of its connection came, such as its own message.
   TimeNs now() const;
   // The method's own state of this call; it sets and frees it.
@@ -136,7 +143,9 @@ class Call final : public http2::Stream, public Timer, public BudgetWaiter, publ
   StatusCode status_code_ = StatusCode::kOk;
   std::string status_text_;
   std::string encoded_message_;
-  std::array<http2::Header, 3> trailers_;
+  std::array<char, 12> retry_pushback_{};  // milliseconds, in decimal
+  std::size_t retry_pushback_size_ = 0;
+  std::array<http2::Header, 4> trailers_;
 };
 
 }  // namespace penstock::grpc

@@ -78,6 +78,8 @@ class ServerConnection final : public http2::StreamEvents {
   void FinishShutdown();
   // Calls whose stream or method has not let go yet.
   std::size_t calls_alive() const { return calls_alive_; }
+  // Who the peer is: equal for connections from one address. Before the first byte.
+  void set_client(std::uint64_t client) { client_ = client; }
 
   // --- http2::StreamEvents ---
   http2::Stream* OnStreamBegin(http2::StreamId id) override;
@@ -93,6 +95,7 @@ class ServerConnection final : public http2::StreamEvents {
 
   CallContext& context_;
   ConnectionHost& host_;
+  std::uint64_t client_ = 0;
   TimeNs now_;  // of the last event from outside
   http2::Connection http2_;
   IntrusiveList<Call, Call> calls_;

@@ -3,7 +3,8 @@
 #include <array>
 #include <utility>
 
-#include "inference/response_tensors.h"
+#include "base/strings.h"
+#include "batching/output_rows.h"
 
 namespace penstock {
 
@@ -34,7 +35,13 @@ Status InferCall::Admit() {
 void InferCall::Enqueue() {
   inputs = tensors_.inputs;
   rows = tensors_.rows;
+  // The time that the model's settings grant, where the client named none.
+  if (call_->deadline() == kNever && model_->default_timeout() > 0) {
+    call_->TightenDeadline(call_->now() + model_->default_timeout());
+  }
   deadline = call_->deadline();
+  priority = model_->default_priority();
+  client = call_->client();
   enqueued_at = call_->now();
   home = &context_.home;
   handed_over = false;
@@ -58,7 +65,7 @@ void InferCall::Deliver() {
 
 // 5. Respond: small outputs are copied into the reply, large ones are sent from the batch's memory.
 void InferCall::Respond() {
-  CollectOutputs(*model_, tensors_, result, outputs_);
+  CollectOutputs();
   const std::array<wire::InferParameter, 2> batch = {
       {{.name = "penstock_batch_size", .value = result.batch_rows},
        {.name = "penstock_batch_row", .value = result.first_row}}};
@@ -75,8 +82,27 @@ void InferCall::Respond() {
 }
 
 void InferCall::RespondError(const Status& status) {
+  if (result.retry_after > 0) call_->SetRetryAfter(result.retry_after);
   call_->Finish(status);
   Recycle();  // now: `status` may be our own result's
+}
+
+// The request's rows of each output that it asked for.
+void InferCall::CollectOutputs() {
+  outputs_.clear();
+  const std::span<const TensorView> tensors = result.outputs->tensors();
+  for (const std::size_t index : tensors_.outputs) {
+    const TensorView& tensor = tensors[index];
+    wire::InferOutput& output = outputs_.emplace_back();
+    output = {.name = model_->outputs()[index].name,
+              .dtype = tensor.dtype,
+              .shape = tensor.shape,
+              .data = tensor.data};
+    if (rows == result.batch_rows) continue;
+    output.shape.Set(0, rows);
+    output.data = OutputRows(*result.outputs, index,
+                             {.first = result.first_row, .count = rows, .of = result.batch_rows});
+  }
 }
 
 void InferCall::Cancel(grpc::Call& call) {

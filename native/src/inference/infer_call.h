@@ -49,6 +49,7 @@ class InferCall final : public QueueEntry {
   void Deliver() override;
   void Respond();
   void RespondError(const Status& status);
+  void CollectOutputs();
   void Recycle();
 
   InferContext& context_;

@@ -38,14 +38,15 @@ void InlineRunner::RunTurn() {
 
 void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
   const ModelVersion& model = *pending.model;
-  const DurationTable durations = model.warmup().durations;
+  ServiceTime& service_time = model.queue().service_time();
   // Longer than a turn's budget and inline all the same: the operator asked for it. Such a model
   // gets one batch a turn.
-  const bool asked_for = PredictRun(durations, 1) > kInlineBudget;
+  const bool asked_for = service_time.Predict(1) > kInlineBudget;
   while (!pending.entries.empty()) {
-    const TimeNs needed = PredictRun(durations, pending.entries.front()->rows);
-    if (needed > budget && !(asked_for && budget == kInlineBudget)) return;
-    const std::int64_t rows = RowsWithin(durations, model.max_batch_size(), budget);
+    const std::int64_t rows = service_time.RowsWithin(model.max_batch_size(), budget);
+    const bool fits = pending.entries.front()->rows <= rows ||
+                      service_time.Predict(pending.entries.front()->rows) <= budget;
+    if (!fits && !(asked_for && budget == kInlineBudget)) return;
     EntryList expired;
     const TimeNs now = clock_.Now();
     TakeBatch(pending.entries, {.batchable = model.batchable(), .rows_max = rows}, now, batch_,
@@ -55,8 +56,16 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
       entry->Deliver();
     }
     if (batch_.empty()) continue;
-    runner_.Run(model.session(), batch_);
-    budget -= clock_.Now() - now;
+    const bool in_one_piece = runner_.Run(model.session(), batch_);
+    const TimeNs ended_at = clock_.Now();
+    budget -= ended_at - now;
+    std::int64_t rows_run = 0;
+    for (QueueEntry* entry : batch_) {
+      rows_run += entry->rows;
+      entry->result.started_at = now;
+      entry->result.ended_at = ended_at;
+    }
+    if (in_one_piece) service_time.Observe(rows_run, ended_at - now);
     cells_.Add(metrics::Counter::kRequestsInline, static_cast<std::int64_t>(batch_.size()));
     for (QueueEntry* entry : batch_) entry->Deliver();
   }
@@ -69,11 +78,7 @@ void InlineRunner::HandOver(Pending& pending) {
     entry->handed_over = true;
   }
   scheduler_.Enqueue(model.queue(), pending.entries);
-  while (QueueEntry* entry = pending.entries.PopFront()) {
-    entry->result.status =
-        ResourceExhausted(StrCat("model '", model.name(), "': its queue is full"));
-    entry->Deliver();
-  }
+  while (QueueEntry* refused = pending.entries.PopFront()) refused->Deliver();
 }
 
 }  // namespace penstock

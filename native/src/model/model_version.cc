@@ -19,11 +19,17 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
   version->request_rows_max_ = config.warmup.max_batch_size > 0
                                    ? config.warmup.max_batch_size
                                    : std::numeric_limits<std::int64_t>::max();
+  version->default_timeout_ = config.default_timeout;
+  version->default_priority_ = config.default_priority;
   version->queue_ = std::make_unique<BatchQueue>(
-      *version->session_, BatchQueue::Options{.limits = {.batchable = version->batchable(),
+      *version->session_, BatchQueue::Options{.model = config.name,
+                                              .limits = {.batchable = version->batchable(),
                                                          .rows_max = version->max_batch_size()},
                                               .instance_count = config.instance_count,
-                                              .size_max = config.queue_size_max});
+                                              .size_max = config.queue_size_max,
+                                              .delay_max = config.queue_delay_max,
+                                              .delay_target = config.queue_delay_target,
+                                              .durations = version->warmup_.durations});
   return version;
 }
 

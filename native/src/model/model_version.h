@@ -21,6 +21,10 @@ struct ModelConfig {
   WarmupConfig warmup;
   std::int64_t instance_count = 1;
   std::int64_t queue_size_max = 10'000;
+  TimeNs queue_delay_max = 0;
+  TimeNs queue_delay_target = 0;
+  TimeNs default_timeout = 0;  // 0: none
+  int default_priority = kPriorityHighest;
 };
 
 class ModelVersion final {
@@ -44,6 +48,10 @@ class ModelVersion final {
   // Rows that one request may bring: what the operator set as max_batch_size. Without a setting a
   // longer request runs alone; a limit that was only measured must not refuse anyone.
   std::int64_t request_rows_max() const { return request_rows_max_; }
+  // For calls that bring no deadline of their own; 0: they have none.
+  TimeNs default_timeout() const { return default_timeout_; }
+  // For calls that do not say.
+  int default_priority() const { return default_priority_; }
   Session& session() const { return *session_; }
   BatchQueue& queue() const { return *queue_; }
   // Its place in the ModelTable: loops keep arrays by it.
@@ -59,6 +67,8 @@ class ModelVersion final {
   std::unique_ptr<Session> session_;
   WarmupReport warmup_;
   std::int64_t request_rows_max_ = 0;
+  TimeNs default_timeout_ = 0;
+  int default_priority_ = kPriorityHighest;
   std::unique_ptr<BatchQueue> queue_;
   std::size_t index_ = 0;
 };

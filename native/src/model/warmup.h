@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "batching/service_time.h"
 #include "session/session.h"
 
 namespace penstock {
@@ -26,9 +27,6 @@ struct WarmupConfig {
   bool runs_on_cpu = true;
 };
 
-// Rows in a run and the shortest time that such a run took.
-using BatchDuration = std::pair<std::int64_t, TimeNs>;
-
 struct WarmupReport {
   bool batchable = false;
   std::string batchable_reason;  // why not, or why no larger batch; empty where all went well
@@ -38,7 +36,8 @@ struct WarmupReport {
   std::string execution_reason;  // one sentence, always there
   TimeNs l1_ns = 0;              // a run of one row; 0 where no run succeeded
   TimeNs lmax_ns = 0;            // the largest run that was measured, at most max_batch_size rows
-  std::vector<BatchDuration> durations;  // ascending; rows are 1 for a model that is not batchable
+  std::vector<BatchDuration>
+      durations;  // the shortest of each, ascending; rows are 1 for a model that is not batchable
 };
 
 // INVALID_ARGUMENT for a config out of range. A model that fails every probe is no error: it may

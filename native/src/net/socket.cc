@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <functional>
+
 #include "base/strings.h"
 
 namespace penstock {
@@ -79,6 +81,21 @@ AcceptResult Accept(int listening_fd) {
     result.outcome = AcceptOutcome::kOutOfResources;
   }
   return result;
+}
+
+std::uint64_t PeerAddressKey(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  std::string_view bytes;
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+    bytes = {reinterpret_cast<const char*>(&v4), sizeof(v4)};
+  } else if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    bytes = {reinterpret_cast<const char*>(&v6), sizeof(v6)};
+  }
+  return std::hash<std::string_view>()(bytes);
 }
 
 }  // namespace penstock

@@ -32,4 +32,7 @@ struct AcceptResult {
 
 AcceptResult Accept(int listening_fd);
 
+// A number for the peer's address, without its port; 0 where the system does not know it.
+std::uint64_t PeerAddressKey(int fd);
+
 }  // namespace penstock

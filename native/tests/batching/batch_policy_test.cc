@@ -89,29 +89,5 @@ TEST(BatchPolicyTest, SameRowShape_ComparesAllButTheFirst) {
   EXPECT_FALSE(SameRowShape(a, std::vector<TensorView>{view({1, 2, 3}), view({1, 1})}));
 }
 
-constexpr std::array<std::pair<std::int64_t, TimeNs>, 3> kDurations = {
-    {{1, 100}, {4, 130}, {16, 250}}};
-
-TEST(BatchPolicyTest, PredictRun_Interpolates) {
-  EXPECT_EQ(PredictRun({}, 5), 0);
-  EXPECT_EQ(PredictRun(kDurations, 1), 100);
-  EXPECT_EQ(PredictRun(kDurations, 2), 110);
-  EXPECT_EQ(PredictRun(kDurations, 4), 130);
-  EXPECT_EQ(PredictRun(kDurations, 10), 190);
-  EXPECT_EQ(PredictRun(kDurations, 16), 250);
-  EXPECT_EQ(PredictRun(kDurations, 32), 500);
-}
-
-TEST(BatchPolicyTest, RowsWithin_IsTheInverse) {
-  for (const TimeNs budget : {0, 99, 100, 109, 110, 129, 130, 200, 250, 251, 1000}) {
-    const std::int64_t rows = RowsWithin(kDurations, 20, budget);
-    EXPECT_TRUE(rows == 0 || PredictRun(kDurations, rows) <= budget) << budget;
-    EXPECT_TRUE(rows == 20 || PredictRun(kDurations, rows + 1) > budget) << budget;
-  }
-  EXPECT_EQ(RowsWithin({}, 8, 0), 8);
-  EXPECT_EQ(RowsWithin(kDurations, 20, 0), 0);
-  EXPECT_EQ(RowsWithin(kDurations, 20, kSecond), 20);
-}
-
 }  // namespace
 }  // namespace penstock

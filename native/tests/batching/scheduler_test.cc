@@ -32,8 +32,9 @@ FakeSession EchoSession() {
 
 class SchedulerTest : public testing::Test {
  protected:
-  BatchQueue& AddQueue(const BatchQueue::Options& options) {
-    BatchQueue& queue = *queues_.emplace_back(std::make_unique<BatchQueue>(session_, options));
+  BatchQueue& AddQueue(BatchQueue::Options options) {
+    BatchQueue& queue =
+        *queues_.emplace_back(std::make_unique<BatchQueue>(session_, std::move(options)));
     scheduler_.Add(queue);
     return queue;
   }
@@ -52,51 +53,28 @@ class SchedulerTest : public testing::Test {
 
   ManualClock clock_;
   FakeSession session_ = EchoSession();
-  Scheduler scheduler_{clock_};
+  Scheduler scheduler_{clock_, 2};
   std::vector<std::unique_ptr<BatchQueue>> queues_;
   std::vector<std::unique_ptr<TestEntry>> entries_;
   bool refused_ = false;
 };
 
-TEST_F(SchedulerTest, TryBegin_TakesAFreeInstanceUnlessSomebodyWaits) {
-  BatchQueue& queue = AddQueue({.instance_count = 1});
-  EXPECT_TRUE(scheduler_.TryBegin(queue));
-  EXPECT_FALSE(scheduler_.TryBegin(queue)) << "the only instance is taken";
-  scheduler_.Done(queue);
-  EXPECT_TRUE(scheduler_.TryBegin(queue));
-  scheduler_.Done(queue);
-  TestEntry& waiting = Enqueue(queue, 1);
-  EXPECT_FALSE(scheduler_.TryBegin(queue)) << "another was there before";
-  EXPECT_TRUE(scheduler_.Remove(queue, waiting));
-  scheduler_.Close();
-  EXPECT_FALSE(scheduler_.TryBegin(queue));
-}
-
-TEST_F(SchedulerTest, Close_RefusesNewAndLeavesWhatWaitsToTakeAll) {
-  BatchQueue& queue = AddQueue({.size_max = 1});
-  TestEntry& waiting = Enqueue(queue, 1);
-  scheduler_.Close();
-  std::vector<QueueEntry*> left;
-  scheduler_.TakeAll(left);
-  EXPECT_EQ(left, std::vector<QueueEntry*>{&waiting});
-  EXPECT_FALSE(scheduler_.Remove(queue, waiting)) << "it is the taker's";
-  Enqueue(queue, 2);
-  EXPECT_TRUE(refused_);
-}
-
-TEST_F(SchedulerTest, Next_TakesTheOldestOfAllQueues) {
-  BatchQueue& a = AddQueue({.limits = {.batchable = true, .rows_max = 8}, .instance_count = 9});
-  BatchQueue& b = AddQueue({.limits = {.batchable = true, .rows_max = 8}, .instance_count = 9});
-  Enqueue(a, 30);
-  Enqueue(b, 20);
-  Enqueue(b, 40);
+TEST_F(SchedulerTest, Next_TakesTheQueueThatHadTheLeastComputeTime) {
+  BatchQueue& a = AddQueue({.limits = {.batchable = true, .rows_max = 2}, .instance_count = 9});
+  BatchQueue& b = AddQueue({.limits = {.batchable = true, .rows_max = 2}, .instance_count = 9});
+  for (int i = 0; i < 8; ++i) Enqueue(a, i);
+  for (int i = 0; i < 4; ++i) Enqueue(b, i);
+  // A run of a takes 30, one of b 10: three of b for each of a.
+  std::vector<BatchQueue*> order;
   Scheduler::Taken taken;
-  scheduler_.Next(taken);
-  EXPECT_EQ(taken.queue, &b);
-  EXPECT_EQ(taken.batch.size(), 2U);
-  scheduler_.Next(taken);
-  EXPECT_EQ(taken.queue, &a);
-  EXPECT_EQ(taken.batch.size(), 1U);
+  for (int i = 0; i < 6; ++i) {
+    scheduler_.Next(taken);
+    EXPECT_EQ(taken.batch.size(), 2U);
+    order.push_back(taken.queue);
+    clock_.Advance(taken.queue == &a ? 30 : 10);
+    scheduler_.Done(taken);
+  }
+  EXPECT_EQ(order, (std::vector<BatchQueue*>{&a, &b, &b, &a, &a, &a}));
 }
 
 TEST_F(SchedulerTest, InstanceCount_BoundsWhatRunsAtOnce) {
@@ -105,12 +83,12 @@ TEST_F(SchedulerTest, InstanceCount_BoundsWhatRunsAtOnce) {
   Enqueue(a, 1);
   Enqueue(a, 2);
   Enqueue(b, 3);
-  Scheduler::Taken taken;
-  scheduler_.Next(taken);
-  EXPECT_EQ(taken.queue, &a);
+  Scheduler::Taken of_a, taken;
+  scheduler_.Next(of_a);
+  EXPECT_EQ(of_a.queue, &a);
   scheduler_.Next(taken);
   EXPECT_EQ(taken.queue, &b) << "a has no instance left";
-  scheduler_.Done(a);
+  scheduler_.Done(of_a);
   scheduler_.Next(taken);
   EXPECT_EQ(taken.queue, &a);
   EXPECT_EQ(taken.batch.front(), entries_[1].get());
@@ -149,7 +127,8 @@ TEST_F(SchedulerTest, Remove_IsTrueOnlyWhileItWaits) {
 // it. An expired entry that was taken will be delivered, so it cannot be removed any more.
 TEST_F(SchedulerTest, RemoveOfTakenExpired_IsFalse) {
   BatchQueue& queue = AddQueue({.instance_count = 9, .size_max = 1});
-  TestEntry& entry = Enqueue(queue, 1, /*deadline=*/clock_.Now());
+  TestEntry& entry = Enqueue(queue, 1, /*deadline=*/clock_.Now() + 1);
+  clock_.Advance(1);
   Scheduler::Taken taken;
   scheduler_.Next(taken);
   EXPECT_TRUE(taken.batch.empty());
@@ -241,7 +220,7 @@ TEST(SchedulerThreadsTest, RandomRemovesAndDeadlines_EachEntryEndsOnce) {
   SCOPED_TRACE(seed);
   const SteadyClock clock;
   FakeSession session = EchoSession();
-  Scheduler scheduler(clock);
+  Scheduler scheduler(clock, 2);
   BatchQueue a(session, {.limits = {.batchable = true, .rows_max = 8}, .instance_count = 2});
   BatchQueue b(session, {.instance_count = 1, .size_max = 4});
   scheduler.Add(a);
@@ -249,8 +228,8 @@ TEST(SchedulerThreadsTest, RandomRemovesAndDeadlines_EachEntryEndsOnce) {
   const std::array<BatchQueue*, 2> queues = {&a, &b};
   std::vector<std::jthread> workers;
   for (int i = 0; i < 2; ++i) {
-    workers.emplace_back([&scheduler] {
-      BatchWorker worker(scheduler);
+    workers.emplace_back([&scheduler, &clock] {
+      BatchWorker worker(scheduler, clock);
       while (worker.WorkOnce()) {
       }
     });

@@ -60,7 +60,7 @@ class InlineRunnerTest : public testing::Test {
   ModelTable models_;
   std::vector<FakeSession*> sessions_;
   std::vector<std::int64_t> runs_before_;
-  Scheduler scheduler_{clock_};
+  Scheduler scheduler_{clock_, 1};
   metrics::Cells cells_;
   std::unique_ptr<InlineRunner> runner_;
   std::vector<std::unique_ptr<TestEntry>> entries_;

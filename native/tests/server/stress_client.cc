@@ -139,7 +139,7 @@ void StressClient::Check(const Open& open, const Http2Client::Reply& reply) {
   const std::string status = reply.Find("grpc-status");
   if (open.reset && !reply.ended) {
     ++totals_.cancelled;
-  } else if (status == "4" && open.has_deadline) {
+  } else if ((status == "4" || status == "8") && open.has_deadline) {
     ++totals_.expired;
   } else if (status != "0") {
     Wrong("status '" + status + "' " + reply.Find("grpc-message") + ", stream error " +

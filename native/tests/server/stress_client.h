@@ -17,7 +17,7 @@ namespace penstock {
 struct StressTotals {
   std::int64_t started = 0;
   std::int64_t good = 0;           // answered and right
-  std::int64_t expired = 0;        // DEADLINE_EXCEEDED
+  std::int64_t expired = 0;        // DEADLINE_EXCEEDED, or refused since it would be
   std::int64_t cancelled = 0;      // reset by the client
   std::int64_t lost = 0;           // with their connection
   std::vector<std::string> wrong;  // what must not happen

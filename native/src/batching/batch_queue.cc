@@ -1,0 +1,248 @@
+#include "batching/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace penstock {
+namespace {
+
+// One batch in so many begins with the lowest priority that waits: strict priorities starve nobody.
+constexpr std::int64_t kFloorEvery = 20;
+// Entries of another shape that are passed over in search of those that fit.
+constexpr std::size_t kOtherShapesMax = 64;
+// What was learned is trusted to refuse for so long after the last run. A prediction that refuses
+// everything would otherwise never be corrected.
+constexpr TimeNs kServiceTimeTrusted = kSecond;
+
+}  // namespace
+
+BatchQueue::BatchQueue(Session& session, Options options)
+    : session_(session),
+      options_(std::move(options)),
+      service_time_(options_.durations),
+      delay_(options_.delay_target) {}
+
+std::int64_t BatchQueue::rows_waiting() const {
+  std::int64_t rows = 0;
+  for (const PriorityClass& priority : classes_) rows += priority.rows_waiting();
+  return rows;
+}
+
+PriorityClass& BatchQueue::ClassOf(const QueueEntry& entry) {
+  DCHECK(entry.priority >= kPriorityHighest && entry.priority <= kPriorityLowest);
+  return classes_[static_cast<std::size_t>(entry.priority - kPriorityHighest)];
+}
+
+std::int64_t BatchQueue::RowsAhead(const QueueEntry& entry, TimeNs deadline) const {
+  std::int64_t ahead = 0;
+  const auto own = static_cast<std::size_t>(entry.priority - kPriorityHighest);
+  for (std::size_t i = 0; i < own; ++i) ahead += classes_[i].rows_waiting();
+  return ahead + classes_[own].RowsAhead(entry.client, deadline);
+}
+
+bool BatchQueue::StaleService(TimeNs now) const {
+  return now - last_run_at_ > kServiceTimeTrusted;
+}
+
+Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const {
+  facts.rows_ahead = RowsAhead(entry, kNever);
+  if (InTime(PredictFinish(facts, service_time_), entry.deadline, facts.now)) return {};
+  // Not behind all of its client's: once more, exactly.
+  facts.rows_ahead = RowsAhead(entry, entry.deadline);
+  const TimeNs finish = PredictFinish(facts, service_time_);
+  if (InTime(finish, entry.deadline, facts.now)) return {};
+  return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
+                                  (finish - facts.now) / kMicrosecond, " us, the deadline is in ",
+                                  (entry.deadline - facts.now) / kMicrosecond, " us"));
+}
+
+Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double jitter) {
+  AdmissionFacts facts = asked;
+  facts.rows = entry.rows;
+  facts.rows_max = options_.limits.rows_max;
+  Status status;
+  if (entry.deadline <= facts.now) {
+    ++counts_.expired;
+    return DeadlineExceeded("the deadline had passed when the request arrived");
+  }
+  if (size_ >= options_.size_max) {
+    ++counts_.refused_full;
+    facts.rows_ahead = rows_waiting();
+    status = ResourceExhausted(StrCat("model '", options_.model, "': its queue is full"));
+  } else if (const bool idle_and_unsure = empty() && StaleService(facts.now); !idle_and_unsure) {
+    status = AdmitInTime(entry, facts);
+    if (!status.ok()) ++counts_.refused_deadline;
+  }
+  if (!status.ok()) entry.result.retry_after = RetryAfter(facts, service_time_, jitter);
+  return status;
+}
+
+Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
+  RETURN_IF_ERROR(Judge(entry, facts, jitter));
+  ClassOf(entry).Push(entry);
+  arrivals_.PushBack(entry);
+  ++size_;
+  return {};
+}
+
+void BatchQueue::Remove(QueueEntry& entry) {
+  static_cast<ListLink<QueueEntry>&>(entry).Unlink();
+  ClassOf(entry).Remove(entry);
+  --size_;
+}
+
+QueueEntry* BatchQueue::Pop(PriorityClass& from) {
+  QueueEntry* const entry = from.Pop();
+  if (entry != nullptr) --size_;
+  return entry;
+}
+
+void BatchQueue::PutBack(QueueEntry& entry) {
+  ClassOf(entry).PutBack(entry);
+  ++size_;
+}
+
+TimeNs BatchQueue::ReadyAt() const {
+  if (empty()) return kNever;
+  if (options_.delay_max == 0 || !options_.limits.batchable) return 0;
+  if (rows_waiting() >= options_.limits.rows_max) return 0;
+  return arrivals_.front()->enqueued_at + options_.delay_max;
+}
+
+PriorityClass* BatchQueue::FirstClass() {
+  const auto waits = [](const PriorityClass& priority) { return !priority.empty(); };
+  const auto first = std::ranges::find_if(classes_, waits);
+  if (first == classes_.end()) return nullptr;
+  if (++takes_ % kFloorEvery != 0) return &*first;
+  return &*std::find_if(classes_.rbegin(), classes_.rend(), waits);
+}
+
+// Why an entry is not to be run any more.
+Status BatchQueue::FindFault(const QueueEntry& entry, TimeNs now) {
+  if (entry.deadline <= now) {
+    ++counts_.expired;
+    return DeadlineExceeded("the deadline passed while the request waited");
+  }
+  if (entry.deadline == kNever) {
+    if (!delay_.Refuses(now - entry.enqueued_at, now)) return {};
+    ++counts_.refused_delay;
+    return ResourceExhausted(StrCat("model '", options_.model, "' is busy: the request waited for ",
+                                    (now - entry.enqueued_at) / kMillisecond,
+                                    " ms behind a queue that does not drain"));
+  }
+  const TimeNs needed = service_time_.Predict(entry.rows);
+  if (entry.deadline - now >= needed || StaleService(now)) return {};
+  ++counts_.refused_late;
+  return ResourceExhausted(StrCat("model '", options_.model, "' is busy: a run takes ",
+                                  needed / kMicrosecond, " us, the deadline is in ",
+                                  (entry.deadline - now) / kMicrosecond, " us"));
+}
+
+void BatchQueue::Refuse(QueueEntry& entry, Status status, Taken& taken) {
+  static_cast<ListLink<QueueEntry>&>(entry).Unlink();
+  entry.result.status = std::move(status);
+  taken.refused.push_back(&entry);
+}
+
+void BatchQueue::Take(TimeNs now, Taken& taken) {
+  taken.batch.clear();
+  taken.refused.clear();
+  taken.rows = 0;
+  while (PriorityClass* const first = FirstClass()) {
+    Collect(*first, now, taken);
+    if (!candidates_.empty()) break;
+  }
+  if (candidates_.empty()) return;
+  Choose(now, taken);
+  if (options_.limits.batchable) Fill(now, taken);
+  for (QueueEntry* entry : other_shape_) PutBack(*entry);
+  other_shape_.clear();
+  candidates_.clear();
+  for (QueueEntry* entry : taken.batch) static_cast<ListLink<QueueEntry>*>(entry)->Unlink();
+  ++counts_.batches[static_cast<std::size_t>(taken.reason)];
+}
+
+// Candidates for one batch, of one priority and one shape.
+void BatchQueue::Collect(PriorityClass& from, TimeNs now, Taken& taken) {
+  std::int64_t rows = 0;
+  const std::int64_t rows_max = options_.limits.batchable ? options_.limits.rows_max : 1;
+  while (rows < rows_max && other_shape_.size() < kOtherShapesMax) {
+    QueueEntry* const entry = Pop(from);
+    if (entry == nullptr) return;
+    if (Status fault = FindFault(*entry, now); !fault.ok()) {
+      Refuse(*entry, std::move(fault), taken);
+    } else if (!candidates_.empty() && !SameRowShape(candidates_.front()->inputs, entry->inputs)) {
+      other_shape_.push_back(entry);
+    } else {
+      candidates_.push_back(entry);
+      rows += entry->rows;
+    }
+  }
+}
+
+void BatchQueue::Choose(TimeNs now, Taken& taken) {
+  std::ranges::sort(candidates_, {}, [](const QueueEntry* entry) {
+    return std::pair(entry->deadline, entry->enqueued_at);
+  });
+  by_deadline_.clear();
+  for (const QueueEntry* entry : candidates_) {
+    by_deadline_.push_back({.rows = entry->rows, .deadline = entry->deadline});
+  }
+  BatchChoice choice = ChooseBatch(by_deadline_, options_.limits.rows_max, service_time_, now);
+  // Nobody is likely to be in time: the latest may be lucky, and the service time is learned.
+  if (choice.taken == 0) choice = {.given_up = candidates_.size() - 1, .taken = 1};
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    QueueEntry& entry = *candidates_[i];
+    if (i < choice.given_up) {
+      ++counts_.refused_late;
+      Refuse(entry,
+             ResourceExhausted(StrCat("model '", options_.model,
+                                      "' is busy: waiting for this deadline would make more "
+                                      "others late")),
+             taken);
+    } else if (i < choice.given_up + choice.taken) {
+      taken.batch.push_back(&entry);
+      taken.rows += entry.rows;
+    } else {
+      PutBack(entry);
+    }
+  }
+  const bool some_left = choice.given_up + choice.taken < candidates_.size();
+  const bool full = some_left || taken.rows >= options_.limits.rows_max;
+  taken.reason = choice.deadline_bound                ? CloseReason::kDeadline
+                 : full || !options_.limits.batchable ? CloseReason::kFull
+                 : !other_shape_.empty()              ? CloseReason::kShape
+                                                      : CloseReason::kIdle;
+}
+
+// Room that is left goes to other priorities, as far as nobody in the batch becomes late by it.
+void BatchQueue::Fill(TimeNs now, Taken& taken) {
+  if (taken.reason != CloseReason::kIdle) return;
+  TimeNs earliest = kNever;
+  for (const QueueEntry* entry : taken.batch) earliest = std::min(earliest, entry->deadline);
+  for (PriorityClass& priority : classes_) {
+    while (QueueEntry* const entry = Pop(priority)) {
+      const std::int64_t rows = taken.rows + entry->rows;
+      const TimeNs deadline = std::min(earliest, entry->deadline);
+      const bool in_time = deadline == kNever || service_time_.PredictHigh(rows) <= deadline - now;
+      const bool fits = rows <= options_.limits.rows_max &&
+                        SameRowShape(taken.batch.front()->inputs, entry->inputs);
+      if (!in_time || !fits) {
+        PutBack(*entry);
+        break;
+      }
+      taken.batch.push_back(entry);
+      taken.rows = rows;
+      earliest = deadline;
+    }
+  }
+  if (taken.rows >= options_.limits.rows_max) {
+    taken.reason = CloseReason::kFull;
+  } else if (options_.delay_max > 0) {
+    taken.reason = CloseReason::kDelay;
+  }
+}
+
+}  // namespace penstock

@@ -1,0 +1,124 @@
+// What waits for one model version, and what of it runs next. Its settings are constant, its
+// service time is anyone's, the rest is guarded by the Scheduler's mutex.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "batching/admission.h"
+#include "batching/batch_policy.h"
+#include "batching/priority_class.h"
+#include "batching/queue_delay.h"
+#include "batching/service_time.h"
+
+namespace penstock {
+
+// Why a batch held no more than it did.
+enum class CloseReason : std::uint8_t {
+  kFull,      // max_batch_size
+  kIdle,      // nothing else waited
+  kDeadline,  // a member would have been late
+  kDelay,     // max_queue_delay_us had passed
+  kShape,     // what else waited has another shape
+};
+inline constexpr std::size_t kCloseReasons = 5;
+
+// What a queue has done since it was made.
+struct QueueCounts {
+  std::array<std::int64_t, kCloseReasons> batches{};  // by CloseReason
+  std::int64_t refused_full = 0;                      // max_queue_size
+  std::int64_t refused_deadline = 0;  // could not have been in time, seen at arrival
+  std::int64_t refused_late = 0;      // and seen later
+  std::int64_t refused_delay = 0;     // no deadline, but the queue does not drain
+  std::int64_t expired = 0;           // the deadline passed in the queue
+};
+
+class BatchQueue final {
+ public:
+  struct Options {
+    std::string model;  // its name, for messages
+    BatchLimits limits;
+    std::int64_t instance_count = 1;  // batches that may run at once
+    std::int64_t size_max = 10'000;   // entries that may wait
+    TimeNs delay_max = 0;             // that a batch may wait for more; 0: not at all
+    TimeNs delay_target = 0;          // see queue_delay.h
+    std::vector<BatchDuration> durations;
+  };
+  BatchQueue(Session& session, Options options);
+  ~BatchQueue() { DCHECK(arrivals_.empty()); }
+
+  Session& session() const { return session_; }
+  const BatchLimits& limits() const { return options_.limits; }
+  std::int64_t instance_count() const { return options_.instance_count; }
+  ServiceTime& service_time() const { return service_time_; }
+
+  // --- the Scheduler's ---
+
+  bool empty() const { return size_ == 0; }
+  std::int64_t size() const { return size_; }
+  std::int64_t rows_waiting() const;
+  const QueueCounts& counts() const { return counts_; }
+
+  std::size_t index() const { return index_; }
+  void set_index(std::size_t index) { index_ = index; }
+
+  // Queues the entry, or says why not and sets its result's retry_after.
+  Status Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter);
+  // The same without queueing it.
+  Status Judge(QueueEntry& entry, const AdmissionFacts& facts, double jitter);
+  void Remove(QueueEntry& entry);
+
+  // When Take will give something; kNever while nothing waits.
+  TimeNs ReadyAt() const;
+
+  struct Taken {
+    std::vector<QueueEntry*> batch;    // empty where everything was refused or had expired
+    std::vector<QueueEntry*> refused;  // with their status
+    CloseReason reason = CloseReason::kIdle;
+    std::int64_t rows = 0;
+  };
+  // Fixes the next batch. What is expired, or could not be in time any more, leaves as refused.
+  void Take(TimeNs now, Taken& taken);
+  // A run of this queue's has ended.
+  void NoteRun(TimeNs now) { last_run_at_ = now; }
+
+ private:
+  static constexpr std::size_t kClasses = kPriorityLowest;
+
+  PriorityClass& ClassOf(const QueueEntry& entry);
+  PriorityClass* FirstClass();
+  QueueEntry* Pop(PriorityClass& from);
+  void PutBack(QueueEntry& entry);
+  Status AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const;
+  std::int64_t RowsAhead(const QueueEntry& entry, TimeNs deadline) const;
+  bool StaleService(TimeNs now) const;
+  Status FindFault(const QueueEntry& entry, TimeNs now);
+  void Refuse(QueueEntry& entry, Status status, Taken& taken);
+  void Collect(PriorityClass& from, TimeNs now, Taken& taken);
+  void Choose(TimeNs now, Taken& taken);
+  void Fill(TimeNs now, Taken& taken);
+
+  Session& session_;
+  const Options options_;
+  // The loops that run inline teach it, too.
+  mutable ServiceTime service_time_;
+
+  std::size_t index_ = 0;  // in the Scheduler
+  std::array<PriorityClass, kClasses> classes_;
+  EntryList arrivals_;  // all that wait, the oldest first
+  std::int64_t size_ = 0;
+  std::int64_t takes_ = 0;
+  TimeNs last_run_at_ = 0;
+  QueueDelay delay_;
+  QueueCounts counts_;
+  // Of the Take under way.
+  std::vector<QueueEntry*> candidates_;
+  std::vector<QueueEntry*> other_shape_;
+  std::vector<Candidate> by_deadline_;
+};
+
+}  // namespace penstock

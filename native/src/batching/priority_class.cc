@@ -1,0 +1,137 @@
+#include "batching/priority_class.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+bool RunsBefore(const QueueEntry& a, const QueueEntry& b) {
+  return std::pair(a.deadline, a.enqueued_at) < std::pair(b.deadline, b.enqueued_at);
+}
+
+}  // namespace
+
+void PriorityClass::Push(QueueEntry& entry) {
+  DCHECK(entry.flow_ == nullptr);
+  Flow& flow = FlowOf(entry.client);
+  if (flow.heap.empty()) Activate(flow);
+  entry.flow_ = &flow;
+  flow.rows_waiting += entry.rows;
+  rows_waiting_ += entry.rows;
+  std::size_t hole = flow.heap.size();
+  flow.heap.push_back(&entry);
+  while (hole > 0) {
+    const std::size_t parent = (hole - 1) / 2;
+    if (!RunsBefore(entry, *flow.heap[parent])) break;
+    flow.heap[hole] = flow.heap[parent];
+    flow.heap[hole]->heap_index_ = hole;
+    hole = parent;
+  }
+  flow.heap[hole] = &entry;
+  entry.heap_index_ = hole;
+}
+
+void PriorityClass::Remove(QueueEntry& entry) {
+  DCHECK(entry.flow_ != nullptr);
+  Flow& flow = *entry.flow_;
+  RemoveAt(flow, entry.heap_index_);
+  if (flow.heap.empty()) Deactivate(flow);
+}
+
+QueueEntry* PriorityClass::Pop() {
+  if (active_.empty()) return nullptr;
+  Flow& flow = **std::ranges::min_element(active_, {}, &Flow::rows_served);
+  QueueEntry& entry = *flow.heap.front();
+  virtual_time_ = std::max(virtual_time_, flow.rows_served);
+  flow.rows_served += entry.rows;
+  Remove(entry);
+  return &entry;
+}
+
+void PriorityClass::PutBack(QueueEntry& entry) {
+  Push(entry);
+  entry.flow_->rows_served -= entry.rows;
+}
+
+std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) const {
+  const auto found = flows_.find(client);
+  if (found == flows_.end() || found->second->heap.empty()) {
+    // Its turn comes before anyone's second.
+    return std::min(rows_waiting_, static_cast<std::int64_t>(active_.size()));
+  }
+  const Flow& flow = *found->second;
+  std::int64_t own = flow.rows_waiting;
+  if (deadline != kNever) {
+    own = 0;
+    for (const QueueEntry* entry : flow.heap) {
+      if (entry->deadline <= deadline) own += entry->rows;
+    }
+  }
+  std::int64_t ahead = own;
+  for (const Flow* other : active_) {
+    if (other != &flow) ahead += std::min(other->rows_waiting, own + 1);
+  }
+  return ahead;
+}
+
+Flow& PriorityClass::FlowOf(std::uint64_t client) {
+  const auto found = flows_.find(client);
+  if (found != flows_.end()) return *found->second;
+  if (flows_.size() >= forget_at_) ForgetIdleFlows();
+  if (flows_.size() >= kFlowsMax) client %= kFlowsMax;
+  std::unique_ptr<Flow>& flow = flows_[client];
+  if (flow == nullptr) flow = std::make_unique<Flow>();
+  return *flow;
+}
+
+// Those that would come back as if they were new.
+void PriorityClass::ForgetIdleFlows() {
+  std::erase_if(flows_, [this](const auto& item) {
+    return item.second->heap.empty() && item.second->rows_served <= virtual_time_;
+  });
+  forget_at_ = std::max<std::size_t>(64, 2 * flows_.size());
+}
+
+void PriorityClass::Activate(Flow& flow) {
+  flow.rows_served = std::max(flow.rows_served, virtual_time_);
+  flow.active_index = active_.size();
+  active_.push_back(&flow);
+}
+
+void PriorityClass::Deactivate(Flow& flow) {
+  active_[flow.active_index] = active_.back();
+  active_[flow.active_index]->active_index = flow.active_index;
+  active_.pop_back();
+}
+
+void PriorityClass::RemoveAt(Flow& flow, std::size_t index) {
+  std::vector<QueueEntry*>& heap = flow.heap;
+  QueueEntry& removed = *heap[index];
+  flow.rows_waiting -= removed.rows;
+  rows_waiting_ -= removed.rows;
+  removed.flow_ = nullptr;
+  QueueEntry& moved = *heap.back();
+  heap.pop_back();
+  if (&moved == &removed) return;
+  // The last one fills the hole: up as far as it is earlier, then down as far as it is later.
+  std::size_t hole = index;
+  while (hole > 0 && RunsBefore(moved, *heap[(hole - 1) / 2])) {
+    heap[hole] = heap[(hole - 1) / 2];
+    heap[hole]->heap_index_ = hole;
+    hole = (hole - 1) / 2;
+  }
+  while (true) {
+    std::size_t child = 2 * hole + 1;
+    if (child >= heap.size()) break;
+    if (child + 1 < heap.size() && RunsBefore(*heap[child + 1], *heap[child])) ++child;
+    if (!RunsBefore(*heap[child], moved)) break;
+    heap[hole] = heap[child];
+    heap[hole]->heap_index_ = hole;
+    hole = child;
+  }
+  heap[hole] = &moved;
+  moved.heap_index_ = hole;
+}
+
+}  // namespace penstock

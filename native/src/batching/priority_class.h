@@ -1,0 +1,62 @@
+// The entries of one priority in a model's queue. Clients share: the next entry is one of the
+// client that has had the fewest rows run, and of that client's the one with the earliest deadline.
+// With one client that is earliest deadline first, and without deadlines first come first served.
+// Guarded by the scheduler's mutex.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "batching/queue_entry.h"
+
+namespace penstock {
+
+// One client's entries.
+struct Flow {
+  std::vector<QueueEntry*> heap;  // the earliest deadline in front
+  std::int64_t rows_waiting = 0;
+  // Rows run, as a virtual time: a client that comes back has no credit for having been away.
+  std::int64_t rows_served = 0;
+  std::size_t active_index = 0;
+};
+
+class PriorityClass final {
+ public:
+  PriorityClass() = default;
+  PriorityClass(const PriorityClass&) = delete;
+  PriorityClass& operator=(const PriorityClass&) = delete;
+
+  void Push(QueueEntry& entry);
+  void Remove(QueueEntry& entry);
+  // The next entry, charged to its client; null where there is none.
+  QueueEntry* Pop();
+  // An entry that was popped and is not taken after all.
+  void PutBack(QueueEntry& entry);
+
+  bool empty() const { return active_.empty(); }
+  std::int64_t rows_waiting() const { return rows_waiting_; }
+  // Rows that will be run before one of `client` with this deadline that came now: those of its own
+  // with an earlier deadline, and of each other client as many, if it has them. It looks at each of
+  // the client's entries, but for kNever, which is behind all of them.
+  std::int64_t RowsAhead(std::uint64_t client, TimeNs deadline) const;
+
+ private:
+  // Clients that are told apart. More of them share.
+  static constexpr std::size_t kFlowsMax = 1024;
+
+  Flow& FlowOf(std::uint64_t client);
+  void ForgetIdleFlows();
+  void Activate(Flow& flow);
+  void Deactivate(Flow& flow);
+  void RemoveAt(Flow& flow, std::size_t index);
+
+  std::unordered_map<std::uint64_t, std::unique_ptr<Flow>> flows_;
+  std::vector<Flow*> active_;  // those with entries
+  std::int64_t rows_waiting_ = 0;
+  std::int64_t virtual_time_ = 0;  // rows_served of the client that was served last
+  std::size_t forget_at_ = 64;     // flows kept without looking for idle ones
+};
+
+}  // namespace penstock
