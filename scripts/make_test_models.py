@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 _IR_VERSION = 10
 _OPSET = 21
+_ML_OPSET = 3
 _SEED = 20261121
 
 Model = onnx.ModelProto
@@ -196,6 +197,88 @@ def _sequence() -> Model:
     return _model([node], [_float("x", ["batch", 4])], [y])
 
 
+def _zipmap(**labels: list[int] | list[str]) -> Model:
+    """A classifier as scikit-learn's converters write it: labels, and a map of scores a row.
+
+    The classes do not stand in ascending order, as the maps' keys will.
+    """
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["scores"], axis=1),
+        helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0),
+        helper.make_node("ZipMap", ["scores"], ["probability"], domain="ai.onnx.ml", **labels),
+    ]
+    key = TensorProto.INT64 if "classlabels_int64s" in labels else TensorProto.STRING
+    score = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(key, score))
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+        helper.make_value_info("probability", maps),
+    ]
+    return _model(nodes, [_float("x", ["batch", 3])], outputs)
+
+
+def _zipmap_int() -> Model:
+    return _zipmap(classlabels_int64s=[20, -10, 30])
+
+
+def _zipmap_string() -> Model:
+    return _zipmap(classlabels_strings=["dog", "bee", "cat"])
+
+
+def _zipmap_taken() -> Model:
+    """A model that has an output of the name that the keys would get."""
+    model = _zipmap_int()
+    model.graph.node.append(helper.make_node("Neg", ["x"], ["probability_labels"]))
+    model.graph.output.append(_float("probability_labels", ["batch", 3]))
+    return model
+
+
+def _sequence_of_rows() -> Model:
+    """Each row on its own, in a sequence: stacked they are the batch again."""
+    node = helper.make_node("SplitToSequence", ["x"], ["y"], axis=0, keepdims=0)
+    y = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, [4])
+    return _model([node], [_float("x", ["batch", 4])], [y])
+
+
+def _sequence_strings() -> Model:
+    node = helper.make_node("SequenceConstruct", ["x", "x"], ["y"])
+    x = helper.make_tensor_value_info("x", TensorProto.STRING, ["batch"])
+    y = helper.make_tensor_sequence_value_info("y", TensorProto.STRING, None)
+    return _model([node], [x], [y])
+
+
+def _sequence_unequal() -> Model:
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=1),
+        helper.make_node("SequenceConstruct", ["x", "sum"], ["y"]),
+    ]
+    y = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
+    return _model(nodes, [_float("x", ["batch", 4])], [y])
+
+
+def _sequence_input() -> Model:
+    node = helper.make_node("SequenceLength", ["x"], ["y"])
+    x = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)
+    return _model([node], [x], [helper.make_tensor_value_info("y", TensorProto.INT64, [])])
+
+
+def _optional(node: onnx.NodeProto) -> Model:
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, ["batch", 4])
+    y = helper.make_value_info("y", helper.make_optional_type_proto(tensor))
+    relu = helper.make_node("Relu", ["x"], ["z"])
+    dims: Dims = ["batch", 4]
+    return _model([relu, node], [_float("x", dims)], [_float("z", dims), y])
+
+
+def _optional_output() -> Model:
+    return _optional(helper.make_node("Optional", ["x"], ["y"]))
+
+
+def _optional_empty() -> Model:
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, ["batch", 4])
+    return _optional(helper.make_node("Optional", [], ["y"], type=tensor))
+
+
 def _rank_nine() -> Model:
     dims: Dims = ["batch", 1, 1, 1, 1, 1, 1, 1, 2]
     node = helper.make_node("Relu", ["x"], ["y"])
@@ -237,9 +320,9 @@ def _model(
     initializers: list[onnx.TensorProto] | None = None,
 ) -> Model:
     graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers or [])
-    opset = helper.make_opsetid("", _OPSET)
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
     return helper.make_model(
-        graph, ir_version=_IR_VERSION, opset_imports=[opset], producer_name="penstock-tests"
+        graph, ir_version=_IR_VERSION, opset_imports=opsets, producer_name="penstock-tests"
     )
 
 
@@ -258,6 +341,15 @@ _BUILDERS: dict[str, Callable[[], Model]] = {
     "strings_split": _strings_split,
     "complex": _complex,
     "sequence": _sequence,
+    "sequence_of_rows": _sequence_of_rows,
+    "sequence_strings": _sequence_strings,
+    "sequence_unequal": _sequence_unequal,
+    "sequence_input": _sequence_input,
+    "optional_output": _optional_output,
+    "optional_empty": _optional_empty,
+    "zipmap_int": _zipmap_int,
+    "zipmap_string": _zipmap_string,
+    "zipmap_taken": _zipmap_taken,
     "rank_nine": _rank_nine,
     "no_shape": _no_shape,
     "gather": _gather,

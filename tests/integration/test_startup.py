@@ -130,7 +130,7 @@ def test_serve_one_broken_model_among_good_ones_fails(
     run_serve(test_models / "mlp.onnx", path, says=["broken"])
 
 
-@pytest.mark.parametrize("model", ["sequence", "complex", "rank_nine"])
+@pytest.mark.parametrize("model", ["sequence_input", "zipmap_taken", "complex", "rank_nine"])
 def test_serve_model_of_an_unsupported_kind_is_named(
     run_serve: Any, test_models: Path, model: str
 ) -> None:

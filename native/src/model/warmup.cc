@@ -130,7 +130,7 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
                           ", whose cost depends on the data")};
   }
   if (!facts.dims_fixed) {
-    return {false, "an input has a free dimension beside the batch, so its cost is not known"};
+    return {false, "an input has a free dimension that is no batch, so its cost is not known"};
   }
   if (facts.takes_strings) {
     return {false, "an input takes strings of any length, so its cost is not known"};

@@ -23,6 +23,9 @@ struct Value;
 struct MemoryInfo;
 struct TypeInfo;
 struct TensorInfo;  // OrtTensorTypeAndShapeInfo
+struct SequenceInfo;
+struct MapInfo;
+struct OptionalInfo;
 struct Allocator;
 struct CudaOptions;  // OrtCUDAProviderOptionsV2
 
@@ -57,6 +60,9 @@ enum ElementType : int {
 };
 
 inline constexpr int kOnnxTypeTensor = 1;
+inline constexpr int kOnnxTypeSequence = 2;
+inline constexpr int kOnnxTypeMap = 3;
+inline constexpr int kOnnxTypeOptional = 6;
 inline constexpr int kLogWarning = 2;
 inline constexpr int kExecutionSequential = 0;
 inline constexpr int kOptimizeAll = 99;
@@ -127,6 +133,14 @@ struct Api {
   Slot<55, Status*(const TypeInfo*, const TensorInfo**)> CastTypeInfoToTensorInfo{table};
   Slot<56, Status*(const TypeInfo*, int*)> GetOnnxTypeFromTypeInfo{table};
   Slot<98, void(TypeInfo*)> ReleaseTypeInfo{table};
+  // What a cast gives belongs to the type that was cast; what the others give is released.
+  Slot<104, Status*(const TypeInfo*, const SequenceInfo**)> CastTypeInfoToSequenceInfo{table};
+  Slot<107, Status*(const SequenceInfo*, TypeInfo**)> GetSequenceElementType{table};
+  Slot<103, Status*(const TypeInfo*, const MapInfo**)> CastTypeInfoToMapInfo{table};
+  Slot<105, Status*(const MapInfo*, int* element_type)> GetMapKeyType{table};
+  Slot<106, Status*(const MapInfo*, TypeInfo**)> GetMapValueType{table};
+  Slot<250, Status*(const TypeInfo*, const OptionalInfo**)> CastTypeInfoToOptionalInfo{table};
+  Slot<251, Status*(const OptionalInfo*, TypeInfo**)> GetOptionalContainedTypeInfo{table};
   Slot<60, Status*(const TensorInfo*, int*)> GetTensorElementType{table};
   Slot<61, Status*(const TensorInfo*, std::size_t*)> GetDimensionsCount{table};
   Slot<62, Status*(const TensorInfo*, std::int64_t*, std::size_t)> GetDimensions{table};
@@ -147,6 +161,11 @@ struct Api {
                    std::size_t rank, int element_type, Value**)>
       CreateTensorWithData{table};
   Slot<51, Status*(Value*, void**)> GetTensorMutableData{table};
+  // Of a sequence its elements, of a map 2: a tensor of keys and one of values.
+  Slot<81, Status*(const Value*, std::size_t*)> GetValueCount{table};
+  Slot<80, Status*(const Value*, int index, Allocator*, Value**)> GetValue{table};
+  // Of an optional: 0 where it is empty.
+  Slot<192, Status*(const Value*, int*)> HasValue{table};
   // Of all elements of a string tensor together.
   Slot<53, Status*(const Value*, std::size_t* bytes)> GetStringTensorDataLength{table};
   // All elements without anything between them, and where each begins.

@@ -2,9 +2,9 @@
 // the engine's own work, so nothing here allocates but the object that is returned.
 #include "session/ort_session.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -59,116 +59,50 @@ class Values final {
 constexpr std::size_t kInputsInline = 16;
 constexpr std::size_t kOutputsInline = 2;
 
-// A string tensor of the engine as the server wants it.
-struct Strings {
-  std::unique_ptr<std::byte[]> data;
-  std::vector<std::size_t> offsets;
-};
-
 class OrtOutputs final : public SessionOutputs {
  public:
-  OrtOutputs(const ort_abi::Api& api, std::size_t count) : values_(api, count), views_(count) {}
+  OrtOutputs(const ort_abi::Api& api, std::size_t value_count, std::size_t tensor_count)
+      : values_(api, value_count), views_(tensor_count) {}
 
   std::span<const TensorView> tensors() const override { return {views_.data(), views_.size()}; }
   std::span<const std::size_t> element_offsets(std::size_t index) const override {
-    return strings_[index].offsets;
+    return owned_[index].offsets;
   }
   ort_abi::Value** values() { return values_.data(); }
 
-  // Fills the views from the values that Run left.
-  Status ReadViews(const ort_abi::Api& api, std::span<const TensorSpec> specs);
+  // Fill the views from the values that Run left: where every value is a tensor of numbers, and for
+  // all other models.
+  Status ReadNumbers(const OrtValueReader& reader, std::span<const TensorSpec> specs);
+  Status ReadAll(const OrtValueReader& reader, std::span<const ValueSpec> specs);
 
  private:
   Values<kOutputsInline> values_;
   SmallArray<TensorView, kOutputsInline> views_;
-  std::vector<Strings> strings_;  // by output; empty where the model has none of them
+  std::vector<OwnedTensor> owned_;  // by tensor; empty where each is the engine's own
 };
 
-// The engine names no output in its errors here, and blames nobody: what it hands out is its own.
-Status OutputError(const TensorSpec& spec, std::string_view what) {
-  return Internal(StrCat("output '", Printable(spec.name), "' ", what));
-}
-
-Status ReadShape(const ort_abi::Api& api, const ort_abi::Value* value, const TensorSpec& spec,
-                 TensorView& view) {
-  if (value == nullptr) return OutputError(spec, "was not computed");
-  ort_abi::TensorInfo* raw = nullptr;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetTensorTypeAndShape(value, &raw)));
-  const OrtHandle<ort_abi::TensorInfo> info(raw, api.ReleaseTensorInfo);
-  int element_type = 0;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetTensorElementType(raw, &element_type)));
-  view.dtype = DataTypeFromElementType(element_type);
-  if (view.dtype != spec.dtype) return OutputError(spec, "came back with another element type");
-
-  std::size_t rank = 0;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetDimensionsCount(raw, &rank)));
-  if (rank > Shape::kRankMax) return OutputError(spec, "came back with too many dimensions");
-  std::array<std::int64_t, Shape::kRankMax> dims;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetDimensions(raw, dims.data(), rank)));
-  for (std::size_t i = 0; i < rank; ++i) view.shape.Append(dims[i]);
-
-  if (!view.shape.ElementCount().has_value()) {
-    return OutputError(spec, "came back with an impossible shape");
-  }
-  return {};
-}
-
-Status ReadNumbers(const ort_abi::Api& api, ort_abi::Value* value, TensorView& view) {
-  void* data = nullptr;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetTensorMutableData(value, &data)));
-  const auto count = static_cast<std::size_t>(view.shape.ElementCount().value_or(0));
-  view.data = {static_cast<const std::byte*>(data), count * DataTypeSize(view.dtype)};
-  return {};
-}
-
-// The engine writes the strings to the end of the memory; then each moves up to behind its length.
-// A string never moves past the place where it stood, so the order of elements is enough.
-Status ReadStrings(const ort_abi::Api& api, const ort_abi::Value* value, TensorView& view,
-                   Strings& strings) {
-  const auto count = static_cast<std::size_t>(view.shape.ElementCount().value_or(0));
-  std::size_t text_size = 0;
-  RETURN_IF_ERROR(TakeRunStatus(api, api.GetStringTensorDataLength(value, &text_size)));
-  const std::size_t size = text_size + count * kBytesLengthSize;
-  strings.offsets.assign(count + 1, size);
-  strings.data = std::make_unique_for_overwrite<std::byte[]>(size);
-  view.data = {strings.data.get(), size};
-  if (count == 0) return {};
-  std::byte* const text = strings.data.get() + count * kBytesLengthSize;
-  RETURN_IF_ERROR(TakeRunStatus(
-      api, api.GetStringTensorContent(value, text, text_size, strings.offsets.data(), count)));
-  std::byte* to = strings.data.get();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t begin = strings.offsets[i];
-    const std::size_t end = i + 1 < count ? strings.offsets[i + 1] : text_size;
-    if (end - begin > std::numeric_limits<std::uint32_t>::max()) {
-      return Internal("an output holds a string of more bytes than its length can say");
-    }
-    const auto length = static_cast<std::uint32_t>(end - begin);
-    strings.offsets[i] = static_cast<std::size_t>(to - strings.data.get());
-    std::memmove(to + kBytesLengthSize, text + begin, length);
-    std::memcpy(to, &length, kBytesLengthSize);
-    to += kBytesLengthSize + length;
-  }
-  return {};
-}
-
-Status OrtOutputs::ReadViews(const ort_abi::Api& api, std::span<const TensorSpec> specs) {
+Status OrtOutputs::ReadNumbers(const OrtValueReader& reader, std::span<const TensorSpec> specs) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    RETURN_IF_ERROR(ReadShape(api, values_[i], specs[i], views_[i]));
-    if (views_[i].dtype != DataType::kBytes) {
-      RETURN_IF_ERROR(ReadNumbers(api, values_[i], views_[i]));
-    } else {
-      strings_.resize(specs.size());
-      RETURN_IF_ERROR(ReadStrings(api, values_[i], views_[i], strings_[i]));
-    }
+    RETURN_IF_ERROR(reader.ReadNumbers(values_[i], specs[i].name, specs[i].dtype, views_[i]));
   }
   return {};
 }
 
-std::vector<const char*> NamesOf(const std::vector<TensorSpec>& specs) {
+Status OrtOutputs::ReadAll(const OrtValueReader& reader, std::span<const ValueSpec> specs) {
+  owned_.resize(views_.size());
+  std::size_t tensor = 0;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    RETURN_IF_ERROR(reader.Read(values_[i], specs[i], &views_[tensor], &owned_[tensor]));
+    tensor += specs[i].tensor_count();
+  }
+  return {};
+}
+
+template <typename Spec>
+std::vector<const char*> NamesOf(const std::vector<Spec>& specs) {
   std::vector<const char*> names;
   names.reserve(specs.size());
-  for (const TensorSpec& spec : specs) names.push_back(spec.name.c_str());
+  for (const Spec& spec : specs) names.push_back(spec.name.c_str());
   return names;
 }
 
@@ -191,9 +125,12 @@ Result<std::unique_ptr<OrtSession>> OrtSession::Create(const ort_abi::Api& api,
 
 Status OrtSession::ReadSpecs() {
   ASSIGN_OR_RETURN(inputs_, ReadInputSpecs(api_, session_.get()));
-  ASSIGN_OR_RETURN(outputs_, ReadOutputSpecs(api_, session_.get()));
+  ASSIGN_OR_RETURN(values_, ReadOutputSpecs(api_, session_.get(), outputs_));
   input_names_ = NamesOf(inputs_);
-  output_names_ = NamesOf(outputs_);
+  output_names_ = NamesOf(values_);
+  only_numbers_ = std::ranges::all_of(values_, [](const ValueSpec& spec) {
+    return spec.form == ValueForm::kTensor && !spec.optional && spec.dtype != DataType::kBytes;
+  });
   return {};
 }
 
@@ -203,11 +140,14 @@ Result<std::unique_ptr<SessionOutputs>> OrtSession::Run(std::span<const TensorVi
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     RETURN_IF_ERROR(CreateInput(inputs[i], &values[i]));
   }
-  std::unique_ptr<OrtOutputs> outputs = std::make_unique<OrtOutputs>(api_, outputs_.size());
+  std::unique_ptr<OrtOutputs> outputs =
+      std::make_unique<OrtOutputs>(api_, values_.size(), outputs_.size());
   RETURN_IF_ERROR(TakeRunStatus(
       api_, api_.Run(session_.get(), run_options_.get(), input_names_.data(), values.data(),
-                     inputs.size(), output_names_.data(), outputs_.size(), outputs->values())));
-  RETURN_IF_ERROR(outputs->ReadViews(api_, outputs_));
+                     inputs.size(), output_names_.data(), values_.size(), outputs->values())));
+  const OrtValueReader reader(api_, allocator_);
+  RETURN_IF_ERROR(only_numbers_ ? outputs->ReadNumbers(reader, outputs_)
+                                : outputs->ReadAll(reader, values_));
   return std::unique_ptr<SessionOutputs>(std::move(outputs));
 }
 

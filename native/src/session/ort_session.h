@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "session/ort_abi.h"
 #include "session/ort_handle.h"
+#include "session/ort_value.h"
 #include "session/session.h"
 
 namespace penstock {
@@ -19,8 +20,8 @@ namespace penstock {
 class OrtSession final : public Session {
  public:
   // `api` and `cpu_memory` belong to the OrtRuntime, which outlives the session.
-  // FAILED_PRECONDITION, naming the input or output, where the model has one that is no dense
-  // tensor or has more than Shape::kRankMax dimensions.
+  // FAILED_PRECONDITION, naming the input or output, where the model has one that is no tensor and
+  // has no one form as tensors, or that has more than Shape::kRankMax dimensions.
   static Result<std::unique_ptr<OrtSession>> Create(const ort_abi::Api& api,
                                                     const ort_abi::MemoryInfo* cpu_memory,
                                                     OrtHandle<ort_abi::Session> session,
@@ -54,8 +55,11 @@ class OrtSession final : public Session {
   // Shared by all runs; only Terminate ever changes it.
   OrtHandle<ort_abi::RunOptions> run_options_{nullptr, nullptr};
   std::vector<TensorSpec> inputs_;
+  // What is served, and what the engine gives for it.
   std::vector<TensorSpec> outputs_;
-  // Point into inputs_ and outputs_, which no longer change.
+  std::vector<ValueSpec> values_;
+  bool only_numbers_ = false;
+  // Point into inputs_ and values_, which no longer change.
   std::vector<const char*> input_names_;
   std::vector<const char*> output_names_;
 };

@@ -311,7 +311,8 @@ TEST_F(OrtSessionTest, Loop_HasNoFixedCost) {
 
 TEST_F(OrtSessionTest, TensorsThatAreNotServed_AreNamed) {
   ExpectRefused("complex", "tensor(complex64)");  // the engine itself has no such tensors
-  ExpectRefused("sequence", "output 'y' is a sequence");
+  ExpectRefused("sequence_input", "input 'x' is a sequence");
+  ExpectRefused("zipmap_taken", "would be served as 'probability_labels', which is taken");
   ExpectRefused("rank_nine", "input 'x' has 9 dimensions");
   ExpectRefused("no_shape", "input 'x' declares no shape");
 }
