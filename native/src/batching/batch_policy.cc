@@ -33,6 +33,17 @@ Batch BatchFrom(std::span<const Candidate> by_deadline, std::size_t first, std::
   return batch;
 }
 
+// Whether those behind `batch`, which begins the list, can still run in time after it.
+bool LeavesTime(std::span<const Candidate> by_deadline, const Batch& batch,
+                const ServiceTime& service_time, TimeNs now) {
+  if (batch.members == 0) return false;
+  if (batch.members == by_deadline.size()) return true;
+  std::int64_t rows = 0;
+  for (const Candidate& behind : by_deadline.subspan(batch.members)) rows += behind.rows;
+  const TimeNs both = service_time.PredictHigh(batch.rows) + service_time.PredictHigh(rows);
+  return both <= by_deadline[batch.members].deadline - now;
+}
+
 }  // namespace
 
 bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b) {
@@ -82,6 +93,8 @@ BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t row
     }
     // Those behind can only be fewer or as many.
     if (!batch.deadline_bound) break;
+    // There is no need to choose where there is time for all.
+    if (first == 0 && LeavesTime(by_deadline, batch, service_time, now)) break;
   }
   return best;
 }

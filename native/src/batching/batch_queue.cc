@@ -183,9 +183,7 @@ void BatchQueue::Collect(PriorityClass& from, TimeNs now, Taken& taken) {
 }
 
 void BatchQueue::Choose(TimeNs now, Taken& taken) {
-  std::ranges::sort(candidates_, {}, [](const QueueEntry* entry) {
-    return std::pair(entry->deadline, entry->enqueued_at);
-  });
+  std::ranges::stable_sort(candidates_, {}, &QueueEntry::deadline);
   by_deadline_.clear();
   for (const QueueEntry* entry : candidates_) {
     by_deadline_.push_back({.rows = entry->rows, .deadline = entry->deadline});

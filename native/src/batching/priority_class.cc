@@ -4,15 +4,17 @@
 #include <utility>
 
 namespace penstock {
-namespace {
 
-bool RunsBefore(const QueueEntry& a, const QueueEntry& b) {
-  return std::pair(a.deadline, a.enqueued_at) < std::pair(b.deadline, b.enqueued_at);
+bool PriorityClass::RunsBefore(const QueueEntry& a, const QueueEntry& b) {
+  return std::pair(a.deadline, a.arrival_) < std::pair(b.deadline, b.arrival_);
 }
 
-}  // namespace
-
 void PriorityClass::Push(QueueEntry& entry) {
+  entry.arrival_ = ++arrivals_;
+  Insert(entry);
+}
+
+void PriorityClass::Insert(QueueEntry& entry) {
   DCHECK(entry.flow_ == nullptr);
   Flow& flow = FlowOf(entry.client);
   if (flow.heap.empty()) Activate(flow);
@@ -50,7 +52,7 @@ QueueEntry* PriorityClass::Pop() {
 }
 
 void PriorityClass::PutBack(QueueEntry& entry) {
-  Push(entry);
+  Insert(entry);
   entry.flow_->rows_served -= entry.rows;
 }
 

@@ -46,6 +46,8 @@ class PriorityClass final {
   // Clients that are told apart. More of them share.
   static constexpr std::size_t kFlowsMax = 1024;
 
+  void Insert(QueueEntry& entry);
+  static bool RunsBefore(const QueueEntry& a, const QueueEntry& b);
   Flow& FlowOf(std::uint64_t client);
   void ForgetIdleFlows();
   void Activate(Flow& flow);
@@ -55,6 +57,7 @@ class PriorityClass final {
   std::unordered_map<std::uint64_t, std::unique_ptr<Flow>> flows_;
   std::vector<Flow*> active_;  // those with entries
   std::int64_t rows_waiting_ = 0;
+  std::uint64_t arrivals_ = 0;
   std::int64_t virtual_time_ = 0;  // rows_served of the client that was served last
   std::size_t forget_at_ = 64;     // flows kept without looking for idle ones
 };

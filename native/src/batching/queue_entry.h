@@ -61,6 +61,7 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
   friend class PriorityClass;
   Flow* flow_ = nullptr;
   std::size_t heap_index_ = 0;
+  std::uint64_t arrival_ = 0;
 };
 
 using EntryList = IntrusiveList<QueueEntry, QueueEntry>;

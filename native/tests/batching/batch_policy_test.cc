@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
+#include "support/random_source.h"
 #include "support/test_entry.h"
 
 namespace penstock {
@@ -87,6 +89,89 @@ TEST(BatchPolicyTest, SameRowShape_ComparesAllButTheFirst) {
   EXPECT_FALSE(SameRowShape(a, std::vector<TensorView>{view({1, 2, 4}), view({1})}));
   EXPECT_FALSE(SameRowShape(a, std::vector<TensorView>{view({1, 2}), view({1})}));
   EXPECT_FALSE(SameRowShape(a, std::vector<TensorView>{view({1, 2, 3}), view({1, 1})}));
+}
+
+// l(b) = 4 + b; the high quantile of warm-up is a quarter above.
+constexpr std::array<BatchDuration, 4> kLine = {
+    {{1, 5'000}, {8, 12'000}, {32, 36'000}, {64, 68'000}}};
+
+struct ChoiceCase {
+  const char* name;
+  std::vector<Candidate> by_deadline;
+  std::int64_t rows_max;
+  std::size_t given_up, taken;
+  bool deadline_bound;
+};
+
+std::vector<Candidate> Times(std::size_t n, TimeNs deadline, std::int64_t rows = 1) {
+  return std::vector<Candidate>(n, {.rows = rows, .deadline = deadline});
+}
+
+std::vector<Candidate> Then(std::vector<Candidate> a, const std::vector<Candidate>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST(BatchPolicyTest, ChooseBatch_Table) {
+  const std::vector<ChoiceCase> cases = {
+      {"nothing", {}, 8, 0, 0, false},
+      {"no deadlines: all there is", Times(5, kNever), 8, 0, 5, false},
+      {"up to rows_max", Times(9, kNever), 8, 0, 8, false},
+      {"time enough", Times(9, 1'000'000), 8, 0, 8, false},
+      {"a longer one ends the batch", {{.rows = 3}, {.rows = 6}, {.rows = 2}}, 8, 0, 1, false},
+      {"more rows than a batch run alone", {{.rows = 20}, {.rows = 1}}, 8, 0, 1, false},
+      {"the deadline bounds the batch", Times(8, 12'000), 8, 0, 5, true},
+      {"one urgent is worth waiting for", Then(Times(1, 7'000), Times(3, 100'000)), 8, 0, 1, true},
+      {"one urgent before many is given up", Then(Times(1, 7'000), Times(40, 60'000)), 64, 1, 40,
+       false},
+      {"all are too late", Times(4, 2'000), 8, 0, 0, true},
+      {"the late ones are given up", Then(Times(1, 2'000), Times(4, 100'000)), 8, 1, 4, false},
+  };
+  const ServiceTime service_time(kLine);
+  for (const ChoiceCase& test : cases) {
+    SCOPED_TRACE(test.name);
+    const BatchChoice choice = ChooseBatch(test.by_deadline, test.rows_max, service_time, 0);
+    EXPECT_EQ(choice.taken, test.taken);
+    if (test.taken == 0) continue;
+    EXPECT_EQ(choice.given_up, test.given_up);
+    EXPECT_EQ(choice.deadline_bound, test.deadline_bound);
+  }
+}
+
+// Against every batch there is: none brings more answers in time for its time, unless it leaves
+// time for all others.
+TEST(BatchPolicyTest, ChooseBatch_IsTheBestThereIs) {
+  const std::uint64_t seed = RandomSource::Seed(3);
+  SCOPED_TRACE(seed);
+  RandomSource random(seed);
+  const ServiceTime service_time(kLine);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<Candidate> candidates(1 + random.Below(12));
+    for (Candidate& candidate : candidates) {
+      candidate.deadline = static_cast<TimeNs>(random.Below(40'000));
+    }
+    std::ranges::sort(candidates, {}, &Candidate::deadline);
+    const auto rate = [&](std::size_t given_up, std::size_t taken) {
+      return (static_cast<double>(taken) - static_cast<double>(given_up)) /
+             static_cast<double>(service_time.Predict(static_cast<std::int64_t>(taken)));
+    };
+    double best = 0;
+    for (std::size_t first = 0; first < candidates.size(); ++first) {
+      for (std::size_t n = 1; first + n <= candidates.size(); ++n) {
+        const TimeNs run = service_time.PredictHigh(static_cast<std::int64_t>(n));
+        if (run <= candidates[first].deadline) best = std::max(best, rate(first, n));
+      }
+    }
+    const BatchChoice choice = ChooseBatch(candidates, 64, service_time, 0);
+    const double chosen = choice.taken == 0 ? 0 : rate(choice.given_up, choice.taken);
+    if (choice.taken > 0 && choice.given_up == 0 && choice.taken < candidates.size()) {
+      const auto after = static_cast<std::int64_t>(candidates.size() - choice.taken);
+      const TimeNs both = service_time.PredictHigh(static_cast<std::int64_t>(choice.taken)) +
+                          service_time.PredictHigh(after);
+      if (both <= candidates[choice.taken].deadline) continue;
+    }
+    EXPECT_NEAR(chosen, best, 1e-9);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,90 @@
+// Tables for the promise of an answer, and for the queue that does not drain.
+#include "batching/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "batching/queue_delay.h"
+
+namespace penstock {
+namespace {
+
+// l(b) = 4 ms + b * 1 ms; the high quantile of warm-up is a quarter above.
+constexpr std::array<BatchDuration, 2> kLine = {{{1, 5 * kMillisecond}, {8, 12 * kMillisecond}}};
+
+TimeNs FinishMs(const AdmissionFacts& facts) {
+  return PredictFinish(facts, ServiceTime(kLine)) / kMillisecond;
+}
+
+TEST(AdmissionTest, PredictFinish_Table) {
+  EXPECT_EQ(FinishMs({.rows_max = 8}), 6) << "an idle model: its own run, at the high quantile";
+  EXPECT_EQ(FinishMs({.rows_max = 8, .free_in = 3 * kMillisecond}), 9);
+  EXPECT_EQ(FinishMs({.rows_ahead = 7, .rows_max = 8}), 15) << "those ahead share its batch";
+  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8}), 12 + 6) << "a batch before its own";
+  EXPECT_EQ(FinishMs({.rows_ahead = 16, .rows_max = 8, .servers = 2}), 12 + 6);
+  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8, .servers = 0.5}), 24 + 6);
+  EXPECT_EQ(FinishMs({.now = 100 * kMillisecond, .rows_max = 8}), 106);
+}
+
+TEST(AdmissionTest, InTime_KeepsATenthBack) {
+  EXPECT_TRUE(InTime(90, 100, 0));
+  EXPECT_FALSE(InTime(91, 100, 0));
+  EXPECT_TRUE(InTime(190, 200, 100));
+  EXPECT_FALSE(InTime(191, 200, 100));
+  EXPECT_TRUE(InTime(kNever, kNever, 5));
+}
+
+TEST(AdmissionTest, RetryAfter_IsTheDrainTimeWithAFifthOfJitter) {
+  const ServiceTime time(kLine);
+  const AdmissionFacts facts = {.rows_ahead = 80, .rows_max = 8, .free_in = 0};
+  EXPECT_EQ(RetryAfter(facts, time, 0.5) / kMillisecond, 120);
+  EXPECT_EQ(RetryAfter(facts, time, 0) / kMillisecond, 96);
+  EXPECT_EQ(RetryAfter(facts, time, 0.999) / kMillisecond, 143);
+  EXPECT_EQ(RetryAfter({}, ServiceTime(), 0), kMillisecond);
+}
+
+TEST(QueueDelayTest, StandingQueue_IsRefusedAfterAnInterval) {
+  QueueDelay delay(10 * kMillisecond);
+  TimeNs now = kSecond;
+  const auto refuses_for = [&](TimeNs waited, int times) {
+    bool refused = false;
+    for (int i = 0; i < times; ++i, now += 10 * kMillisecond) {
+      refused = delay.Refuses(waited, now);
+    }
+    return refused;
+  };
+  EXPECT_FALSE(refuses_for(50 * kMillisecond, 10)) << "the first interval only looks";
+  EXPECT_TRUE(refuses_for(50 * kMillisecond, 1));
+  EXPECT_FALSE(refuses_for(15 * kMillisecond, 1)) << "not yet twice the target";
+}
+
+TEST(QueueDelayTest, BurstThatDrains_IsLetThrough) {
+  QueueDelay delay(10 * kMillisecond);
+  TimeNs now = kSecond;
+  for (int i = 0; i < 100; ++i, now += 10 * kMillisecond) {
+    // Each interval has a call that did not wait.
+    EXPECT_FALSE(delay.Refuses(i % 10 == 5 ? 0 : 100 * kMillisecond, now)) << i;
+  }
+}
+
+TEST(QueueDelayTest, PauseEndsIt) {
+  QueueDelay delay(10 * kMillisecond);
+  TimeNs now = kSecond;
+  for (int i = 0; i < 12; ++i, now += 10 * kMillisecond) {
+    static_cast<void>(delay.Refuses(50 * kMillisecond, now));
+  }
+  EXPECT_TRUE(delay.Refuses(50 * kMillisecond, now));
+  now += kSecond;
+  EXPECT_FALSE(delay.Refuses(50 * kMillisecond, now));
+}
+
+TEST(QueueDelayTest, TargetZero_NeverRefuses) {
+  QueueDelay delay(0);
+  for (TimeNs now = 0; now < kSecond; now += kMillisecond) {
+    EXPECT_FALSE(delay.Refuses(kSecond, now));
+  }
+}
+
+}  // namespace
+}  // namespace penstock
