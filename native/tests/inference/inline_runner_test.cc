@@ -32,6 +32,7 @@ class InlineRunnerTest : public testing::Test {
     TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
     entry.AddInput(rows, 2, static_cast<float>(10 * entries_.size()));
     entry.deadline = deadline;
+    models_of_entries_.push_back(models_.versions()[model].get());
     runner_->Enqueue(*models_.versions()[model], entry);
     return entry;
   }
@@ -39,12 +40,10 @@ class InlineRunnerTest : public testing::Test {
   // What a loop's end does with all that is still waiting.
   std::int64_t RemoveHandedOver() {
     std::int64_t removed = 0;
-    for (const auto& entry : entries_) {
-      if (!entry->handed_over || entry->deliveries > 0) continue;
-      for (const auto& model : models_.versions()) {
-        if (!static_cast<ListLink<QueueEntry>&>(*entry).linked()) break;
-        removed += runner_->Remove(*model, *entry) ? 1 : 0;
-      }
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const TestEntry& entry = *entries_[i];
+      if (!entry.handed_over || entry.deliveries > 0) continue;
+      removed += runner_->Remove(*models_of_entries_[i], *entries_[i]) ? 1 : 0;
     }
     return removed;
   }
@@ -59,6 +58,7 @@ class InlineRunnerTest : public testing::Test {
   ManualClock clock_;
   ModelTable models_;
   std::vector<FakeSession*> sessions_;
+  std::vector<const ModelVersion*> models_of_entries_;
   std::vector<std::int64_t> runs_before_;
   Scheduler scheduler_{clock_, 1};
   metrics::Cells cells_;
