@@ -109,6 +109,36 @@ def _wrong_output_shape() -> Model:
     return model
 
 
+def _lying_batch() -> Model:
+    """Declares one row and returns all; within its graph nothing contradicts it."""
+    width = _constant("width", np.array([-1, 4]), np.int64)
+    node = helper.make_node("Reshape", ["x", "width"], ["y"])
+    return _model([node], [_float("x", ["batch", 4])], [_float("y", [1, 4])], [width])
+
+
+def _hidden_one_row() -> Model:
+    """Exported for one row, declared for any: two rows do not fit its Reshape."""
+    row = _constant("row", np.array([1, 4]), np.int64)
+    node = helper.make_node("Reshape", ["x", "row"], ["y"])
+    return _model([node], [_float("x", ["batch", 4])], [_float("y", ["batch", 4])], [row])
+
+
+def _scalar_output() -> Model:
+    node = helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0)
+    return _model([node], [_float("x", ["batch", 4])], [_float("y", [])])
+
+
+def _centered() -> Model:
+    """Takes the mean over rows from each: the shape is that of a batch, the values are not."""
+    axes = _constant("axes", np.array([0]), np.int64)
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=1),
+        helper.make_node("Sub", ["x", "mean"], ["y"]),
+    ]
+    dims: Dims = ["batch", 4]
+    return _model(nodes, [_float("x", dims)], [_float("y", dims)], [axes])
+
+
 def _fixed_batch() -> Model:
     node = helper.make_node("Relu", ["x"], ["y"])
     return _model([node], [_float("x", [1, 4])], [_float("y", [1, 4])])
@@ -290,9 +320,9 @@ def _no_shape() -> Model:
     return _model([node], [_float("x", None)], [_float("y", None)])
 
 
-def _gather() -> Model:
-    """Rows of a table of ten; an index outside it is the request's fault."""
-    table = _constant("table", np.arange(40).reshape(10, 4))
+def _gather(entries: int = 10) -> Model:
+    """Rows of a table; an index outside it is the request's fault."""
+    table = _constant("table", np.arange(4 * entries).reshape(entries, 4))
     node = helper.make_node("Gather", ["table", "index"], ["y"], axis=0)
     index = helper.make_tensor_value_info("index", TensorProto.INT64, ["batch"])
     return _model([node], [index], [_float("y", ["batch", 4])], [table])
@@ -353,6 +383,12 @@ _BUILDERS: dict[str, Callable[[], Model]] = {
     "rank_nine": _rank_nine,
     "no_shape": _no_shape,
     "gather": _gather,
+    "gather_two": lambda: _gather(2),
+    "gather_one": lambda: _gather(1),
+    "lying_batch": _lying_batch,
+    "hidden_one_row": _hidden_one_row,
+    "scalar_output": _scalar_output,
+    "centered": _centered,
     "reshape_fails": _reshape_fails,
 }
 

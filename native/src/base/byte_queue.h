@@ -16,7 +16,6 @@ class ByteQueue final {
   bool empty() const { return pending_bytes_ == 0; }
   std::size_t pending_bytes() const { return pending_bytes_; }
   std::size_t own_capacity() const { return own_.capacity(); }
-  bool holds_borrowed() const { return borrowed_count_ != 0; }
 
   // Prepares for n own bytes in all.
   void Reserve(std::size_t n) { own_.reserve(own_.size() + n); }

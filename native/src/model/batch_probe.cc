@@ -291,8 +291,13 @@ bool Prober::Try(const Recipe& recipe) {
   const ProbeInputs single(session_.inputs(), recipe, 1);
   const RunOutcome outcome = RunProbe(session_, single.views());
   if (!outcome.status.ok()) return refuse(refusal_, std::string(outcome.status.message()));
-  if (!report_.accepted) report_.recipe = recipe;
-  report_.accepted = true;
+  if (!report_.accepted) {
+    report_.accepted = true;
+    report_.recipe = recipe;
+    for (const TensorView& output : outcome.outputs->tensors()) {
+      report_.row_shapes.push_back(output.shape);
+    }
+  }
   if (!fixed_input_.empty()) return true;
 
   const ProbeInputs batch(session_.inputs(), recipe, kProbeRows);
@@ -326,6 +331,24 @@ ProbeReport Prober::Probe() {
 }
 
 }  // namespace
+
+std::vector<TensorSpec> ServedOutputs(std::span<const TensorSpec> declared,
+                                      const ProbeReport& report) {
+  std::vector<TensorSpec> served(declared.begin(), declared.end());
+  for (std::size_t i = 0; i < report.row_shapes.size(); ++i) {
+    const Shape& seen = report.row_shapes[i];
+    Shape& shape = served[i].shape;
+    // The engine shows an output without a declared rank as a scalar.
+    const bool same_rank = shape.rank() == seen.rank();
+    if (!same_rank) shape = seen;
+    for (std::size_t k = 0; k < shape.rank(); ++k) {
+      const bool free = !same_rank || shape[k] != seen[k] || (k == 0 && report.batchable);
+      if (free) shape.Set(k, -1);
+    }
+    served[i].first_dim_symbolic = shape.rank() > 0 && shape[0] < 0;
+  }
+  return served;
+}
 
 ProbeReport ProbeBatching(Session& session) {
   return Prober(session).Probe();

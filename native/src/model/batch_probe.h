@@ -60,8 +60,14 @@ struct ProbeReport {
   ProbeInputs::Recipe recipe;
   // Where the first recipe was refused: which one it is, and the engine's words on the first.
   std::string note;
+  std::vector<Shape> row_shapes;  // of each output for one row; empty where nothing was accepted
 };
 
 ProbeReport ProbeBatching(Session& session);
+
+// PURE. What clients are told of the outputs: what the model declares, with -1 where it does not
+// keep to it and where the rows of a batch stand.
+std::vector<TensorSpec> ServedOutputs(std::span<const TensorSpec> declared,
+                                      const ProbeReport& report);
 
 }  // namespace penstock

@@ -40,7 +40,7 @@ class ModelVersion final {
   std::int64_t version() const { return version_; }
   const std::string& version_text() const { return version_text_; }
   std::span<const TensorSpec> inputs() const { return session_->inputs(); }
-  std::span<const TensorSpec> outputs() const { return session_->outputs(); }
+  std::span<const TensorSpec> outputs() const { return warmup_.outputs; }
   const WarmupReport& warmup() const { return warmup_; }
   bool batchable() const { return warmup_.batchable; }
   // Rows that are grouped into one run at most.

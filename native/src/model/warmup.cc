@@ -152,6 +152,7 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
   report.batchable = probe.batchable;
   report.batchable_reason = probe.reason;
   report.probe_note = probe.note;
+  report.outputs = ServedOutputs(session.outputs(), probe);
   if (probe.accepted) {
     const std::int64_t row_bytes =
         std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), probe.recipe));

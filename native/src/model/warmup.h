@@ -31,6 +31,7 @@ struct WarmupReport {
   bool batchable = false;
   std::string batchable_reason;  // why not, or why no larger batch; empty where all went well
   std::string probe_note;        // what the probe had to use instead of its first choice, and why
+  std::vector<TensorSpec> outputs;  // as declared, with -1 where the model did not keep to it
   std::int64_t max_batch_size = 1;
   bool run_inline = false;
   std::string execution_reason;  // one sentence, always there
