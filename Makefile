@@ -20,6 +20,8 @@ FUZZ_TARGETS ?= wire connection onnx_scan
 FUZZ_SECONDS ?= 60
 CORE_SOURCES = $(shell find native/src native/include native/binding native/cython \
 	-type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
+CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
+	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models
 
 .PHONY: help setup serve test check bench bench-peers asan tsan fuzz format generate clean \
@@ -62,8 +64,8 @@ generate: ## rewrites what is derived from native/options.toml
 	"$$(scripts/find_python.sh)" scripts/generate_options.py
 
 clean: ## removes everything that was built, and .venv
-	rm -rf build dist $(VENV) server/*.egg-info clients/python/*.egg-info
-	find server -name '*.so' -delete
+	rm -rf build dist $(VENV) server/*.egg-info clients/python/*.egg-info clients/python/build
+	find server clients -name '*.so' -delete
 
 # --- set-up ---------------------------------------------------------------------------------------
 
@@ -79,15 +81,17 @@ $(VENV)/.created:
 	touch $@
 
 # Build requirements live in .venv, so that a rebuild compiles only what changed.
-$(VENV)/.build-requirements: $(VENV)/.created pyproject.toml
-	$(BIN)/python -c 'import tomllib; \
-	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+PROJECTS := pyproject.toml clients/python/pyproject.toml
+$(VENV)/.build-requirements: $(VENV)/.created $(PROJECTS)
+	$(BIN)/python -c 'import sys, tomllib; \
+	  [print(*tomllib.load(open(path, "rb"))["build-system"]["requires"], sep="\n") \
+	   for path in sys.argv[1:]]' $(PROJECTS) \
 	  > $(VENV)/build-requirements.txt
 	$(PIP) --requirement $(VENV)/build-requirements.txt
 	touch $@
 
 $(VENV)/.installed-$(ORT_EXTRA): $(VENV)/.build-requirements setup.py $(CORE_SOURCES) \
-		clients/python/pyproject.toml
+		$(CLIENT_SOURCES)
 	$(PIP) --no-build-isolation -e '.[$(ORT_EXTRA),test]' -e clients/python
 	touch $@
 

@@ -15,7 +15,7 @@ import gevent
 from locust import User, task
 from locust.stats import StatsEntry, StatsError
 from penstock._core import Error, LoadOptions, LoadPayload, LoadRun
-from penstock_client._infer import encode_request
+from penstock_client.wire import encode_request
 
 from loadtests.locustfile import DEFAULT_ADDRESS, IMAGES
 from loadtests.native_feed import Feed, Portion, bucket_ms

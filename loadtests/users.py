@@ -15,7 +15,7 @@ import numpy as np
 from locust import User, task
 from numpy.typing import NDArray
 from penstock_client import Client, TensorMetadata
-from penstock_client._infer import decode_response, encode_request
+from penstock_client.wire import decode_response, dtype_of, encode_request
 
 from loadtests.locustfile import ANSWERS, DEFAULT_ADDRESS, IMAGES, TIMEOUT_S, DigitsUser, judged
 from loadtests.scenario import Scenario
@@ -23,11 +23,6 @@ from loadtests.slow_connection import SlowConnection
 
 INFER_PATH = "/inference.GRPCInferenceService/ModelInfer"
 _SEED = 20261121
-_DTYPES = {
-    "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8",
-    "INT8": "i1", "INT16": "i2", "INT32": "i4", "INT64": "i8",
-    "FP16": "f2", "FP32": "f4", "FP64": "f8",
-}  # fmt: skip
 
 
 class DigitsCaller(DigitsUser):
@@ -220,7 +215,7 @@ class MixedCaller(ReportingUser):
 
     def _tensor(self, declared: TensorMetadata) -> NDArray[Any]:
         shape = [1 if size < 0 else size for size in declared.shape]
-        return (self.random.random(shape) * 8).astype(_DTYPES[declared.datatype])
+        return (self.random.random(shape) * 8).astype(dtype_of(declared.datatype))
 
 
 def differing(outputs: dict[str, NDArray[Any]], first: dict[str, NDArray[Any]]) -> Exception | None:

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +55,10 @@ class RunningServer:
             self.exit_code = self.process.wait(DEADLINE_S)
         return self.exit_code
 
+
+# The same examples in every run, and no limit on their time: machines are slow at times.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 StartServer = Callable[..., RunningServer]
 

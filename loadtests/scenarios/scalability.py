@@ -141,7 +141,7 @@ def digit_requests() -> list[bytes]:
     import json
 
     import numpy as np
-    from penstock_client._infer import encode_request
+    from penstock_client.wire import encode_request
 
     samples = json.loads((ROOT / "examples/digits/held_out.json").read_text(encoding="utf-8"))
     images = np.array([sample["image"] for sample in samples], np.float32)

@@ -33,7 +33,7 @@ from ._errors import (
     UnavailableError,
     UnimplementedError,
 )
-from ._infer import InferResult
+from .wire import InferResult
 
 __all__ = [
     "CallError",

@@ -1,6 +1,6 @@
 """The client: one channel of grpcio, one method for each call. Any thread.
 
-Must not know: NumPy's and protobuf's details of an inference, which are _infer's.
+Must not know: NumPy's and protobuf's details of an inference, which are wire's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from . import _messages
 from ._errors import InputError, PenstockClientError, error_from_rpc
-from ._infer import InferResult, decode_response, encode_request
+from .wire import InferResult, decode_response, encode_request
 
 _CHANNEL_OPTIONS = (
     # grpcio would refuse what is larger than 4 MiB; what is too large is the server's decision.

@@ -136,9 +136,10 @@ def test_result_unknown_output_names_the_known(client: Client) -> None:
     ("value", "message"),
     [
         ([1.0, 2.0], "input 'x': a NumPy array is needed, not list"),
-        (np.array(["a"]), "input 'x': dtype <U1 has no counterpart"),
         (np.array([1j]), "input 'x': dtype complex128 has no counterpart"),
-        (np.array([object()]), "input 'x': dtype object has no counterpart"),
+        (np.array([b"a", 1], object), "input 'x': element 1 is int, bytes or str are needed"),
+        (np.array(["a", "\ud800"]), "input 'x': element 1 has no UTF-8"),
+        (np.array(["2026-11-21"], "M8[D]"), r"input 'x': dtype datetime64\[D\] has no counterpart"),
     ],
 )
 def test_infer_unsendable_input_is_refused_before_sending(
@@ -158,9 +159,14 @@ def test_infer_outputs_as_string_is_refused(client: Client) -> None:
     ("datatype", "shape", "raw", "message"),
     [
         ("FP32", [2], [b"12345678", b""], "1 outputs with 2 raw_output_contents"),
-        ("FP32", [3], [b"12345678"], r"output 'y': 8 bytes in raw_output_contents for FP32 \[3\]"),
-        ("FP32", [-1], [b"123456789"], "output 'y': 9 bytes"),
-        ("BYTES", [1], [b"\1\0\0\0a"], "output 'y': datatype 'BYTES' is not supported"),
+        ("FP32", [3], [b"12345678"], r"output 'y': 8 bytes, FP32 \[3\] has 12"),
+        ("FP32", [-1], [b"12345678"], r"output 'y': shape \[-1\] has a negative dimension"),
+        ("FP32", [2**62, 4], [b"12345678"], "output 'y': 8 bytes, FP32"),
+        ("FP32", [1] * 65, [b"1234"], "output 'y': "),  # more dimensions than NumPy has
+        ("FP33", [1], [b"1234"], "output 'y': datatype 'FP33' is unknown"),
+        ("BF16", [1], [b"1"], r"output 'y': 1 bytes, BF16 \[1\] has 2"),
+        ("BYTES", [1], [b"\2\0\0\0a"], "output 'y': element 0 of 1 says 2 bytes, 1 are left"),
+        ("BYTES", [2**40], [b"\0\0\0\0"], "output 'y': 4 bytes cannot hold 1099511627776 elements"),
     ],
 )
 def test_infer_broken_answer_is_a_response_error(

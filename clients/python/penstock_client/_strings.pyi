@@ -1,0 +1,6 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def pack(elements: list[Any]) -> bytes: ...
+def unpack(packed: bytes, count: int) -> NDArray[Any]: ...
