@@ -5,8 +5,9 @@ Run it after every change below proto/ (needs grpcio-tools). tests/meta/test_pro
 when the committed files do not match. It also makes Python stubs, but only on demand and outside
 the source tree (`--python-stubs`), for tests and benchmarks.
 
-OFFERED says what the server really answers. Everything else is cut from the generated
-descriptors, so that reflection never shows a call that would be answered by UNIMPLEMENTED.
+OFFERED says what the server really answers. Everything else is cut from its descriptors, so that
+reflection never shows a call that would be answered by UNIMPLEMENTED. CLIENT_ONLY are calls that
+the client makes beyond these, since other servers offer them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ OFFERED: dict[str, tuple[str, ...]] = {
     "grpc/reflection/v1/reflection.proto": ("ServerReflectionInfo",),
     "grpc/reflection/v1alpha/reflection.proto": ("ServerReflectionInfo",),
 }
+CLIENT_ONLY = ("RepositoryIndex",)
 
 File: TypeAlias = descriptor_pb2.FileDescriptorProto
 
@@ -53,10 +55,10 @@ def main(arguments: Sequence[str]) -> int:
     if parser.parse_args(arguments).python_stubs:
         write_python_stubs(STUBS_FOLDER)
         return 0
-    files = offered_files(compile_protos())
+    compiled = compile_protos()
     HEADER_PATH.write_text(render_header())
-    CC_PATH.write_text(render_cc(files))
-    CLIENT_PATH.write_text(render_client(files[0]))
+    CC_PATH.write_text(render_cc(offered_files(compiled)))
+    CLIENT_PATH.write_text(render_client(client_file(compiled)))
     return 0
 
 
@@ -88,6 +90,11 @@ def write_python_stubs(folder: Path) -> None:
 def offered_files(files: dict[str, File]) -> list[File]:
     """The files of OFFERED, in that order, reduced to what the offered calls need."""
     return [_reduce(files[name], set(methods)) for name, methods in OFFERED.items()]
+
+
+def client_file(files: dict[str, File]) -> File:
+    """The inference file, reduced to what the client's calls need."""
+    return _reduce(files[INFERENCE_FILE], {*OFFERED[INFERENCE_FILE], *CLIENT_ONLY})
 
 
 def _reduce(source: File, methods: set[str]) -> File:

@@ -21,7 +21,7 @@ class FakeInferenceServer:
     """`address` is where it listens; `behaviours` maps method names to functions of a request
     and grpcio's context; `requests` are (method, request) in order of arrival."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.requests: list[tuple[str, Any]] = []
         self.behaviours: dict[str, Behaviour] = {
             "ServerLive": lambda _request, _context: _message("ServerLiveResponse", live=True),
@@ -29,6 +29,7 @@ class FakeInferenceServer:
             "ModelReady": lambda _request, _context: _message("ModelReadyResponse", ready=True),
             "ServerMetadata": _server_metadata,
             "ModelMetadata": _model_metadata,
+            "RepositoryIndex": _repository_index,
             "ModelInfer": echo,
         }
         self._server = grpc.server(
@@ -51,7 +52,7 @@ class FakeInferenceServer:
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(protos.INFERENCE, handlers),)
         )
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.address = f"127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -63,6 +64,10 @@ class FakeInferenceServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """At once; calls under way are cancelled."""
         self._server.stop(grace=None).wait()
 
     def _handler(self, method: str) -> Behaviour:
@@ -99,6 +104,12 @@ def _model_metadata(request: Any, _context: grpc.ServicerContext) -> Any:
     response.versions.append(request.version or "1")
     response.inputs.add(name="x", datatype="FP32", shape=[-1, 4])
     response.outputs.add(name="x", datatype="FP32", shape=[-1, 4])
+    return response
+
+
+def _repository_index(_request: Any, _context: grpc.ServicerContext) -> Any:
+    response = _message("RepositoryIndexResponse")
+    response.models.add(name="m", version="1", state="UNAVAILABLE", reason="no file")
     return response
 
 

@@ -6,6 +6,8 @@
         result = client.infer("digits", {"image": image})
         result["probabilities"]
 
+`AsyncClient` is the same for asyncio. `penstock_client.wire` has the encoder and the decoder alone.
+
 Everything that goes wrong is raised as one of:
 
     PenstockClientError
@@ -20,7 +22,8 @@ Everything that goes wrong is raised as one of:
         └── UnimplementedError      the server does not offer this
 """
 
-from ._client import Client, ModelMetadata, ServerMetadata, TensorMetadata
+from ._async_client import AsyncClient
+from ._client import Client
 from ._errors import (
     CallError,
     DeadlineError,
@@ -33,20 +36,25 @@ from ._errors import (
     UnavailableError,
     UnimplementedError,
 )
+from ._metadata import ModelIndex, ModelMetadata, ServerMetadata, TensorMetadata
+from ._retry import RetryPolicy
 from .wire import InferResult
 
 __all__ = [
+    "AsyncClient",
     "CallError",
     "Client",
     "DeadlineError",
     "InferResult",
     "InputError",
     "InvalidRequestError",
+    "ModelIndex",
     "ModelMetadata",
     "NotFoundError",
     "OverloadedError",
     "PenstockClientError",
     "ResponseError",
+    "RetryPolicy",
     "ServerMetadata",
     "TensorMetadata",
     "UnavailableError",

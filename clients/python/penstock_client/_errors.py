@@ -28,17 +28,25 @@ class CallError(PenstockClientError):
         code: the canonical gRPC name, such as "INVALID_ARGUMENT".
         message: what the server (or, where none was reached, the transport) said.
         retry_after_s: seconds to wait before a retry, if the server named them, else None.
+        retry_forbidden: the server asked that the call be not tried again.
     """
 
-    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retry_after_s: float | None = None,
+        retry_forbidden: bool = False,
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.retry_forbidden = retry_forbidden
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Exceptions cross process pools by pickle, which would call the constructor with args."""
-        return type(self), (self.code, self.message, self.retry_after_s)
+        return type(self), (self.code, self.message, self.retry_after_s, self.retry_forbidden)
 
 
 class InvalidRequestError(CallError):
@@ -74,16 +82,39 @@ _BY_CODE: dict[str, type[CallError]] = {
     "UNIMPLEMENTED": UnimplementedError,
 }
 
+_PUSHBACK_DIGITS_MAX = 10  # those of 2**31
+
 
 def error_from_rpc(error: grpc.RpcError) -> CallError:
-    """The exception for a failed call of grpcio."""
+    """The exception for a failed call of grpcio, or of grpc.aio."""
     code = error.code().name
-    return _BY_CODE.get(code, CallError)(code, error.details() or "", _retry_after_s(error))
+    pushback = _pushback(error)
+    retry_after_s = None if pushback is None else parse_pushback_s(pushback)
+    return _BY_CODE.get(code, CallError)(
+        code,
+        error.details() or "",
+        retry_after_s=retry_after_s,
+        retry_forbidden=pushback is not None and retry_after_s is None,
+    )
 
 
-def _retry_after_s(error: grpc.RpcError) -> float | None:
-    """gRPC's own pushback, in milliseconds; negative or unreadable means: do not retry."""
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-retry-pushback-ms" and str(value).isdecimal():
-            return int(value) / 1000
-    return None
+def parse_pushback_s(value: str) -> float | None:
+    """grpc-retry-pushback-ms in seconds; None where it says, or is taken to say: do not retry.
+
+    That is what is negative or is no number of milliseconds in 32 bits.
+    """
+    if not (value.isascii() and value.isdecimal()) or len(value) > _PUSHBACK_DIGITS_MAX:
+        return None
+    milliseconds = int(value)
+    return milliseconds / 1000 if milliseconds < 2**31 else None
+
+
+def _pushback(error: grpc.RpcError) -> str | None:
+    return next(
+        (
+            str(value)
+            for key, value in error.trailing_metadata() or ()
+            if key == "grpc-retry-pushback-ms"
+        ),
+        None,
+    )
