@@ -35,8 +35,9 @@ class DigitsUser(User):
     """Nine requests of one scan for each request of eight."""
 
     def on_start(self) -> None:
+        # Without retries: a load test has to see every failure.
         self.client = Client(
-            (self.host or DEFAULT_ADDRESS).removeprefix("grpc://"), timeout=TIMEOUT_S
+            (self.host or DEFAULT_ADDRESS).removeprefix("grpc://"), timeout=TIMEOUT_S, retry=None
         )
         self.next_scan = 0
 

@@ -84,7 +84,7 @@ class ReconnectingCaller(ReportingUser):
         failure: Exception | None = None
         started_s = time.perf_counter()
         try:
-            with Client(self.address, timeout=TIMEOUT_S) as client:
+            with Client(self.address, timeout=TIMEOUT_S, retry=None) as client:
                 outputs = client.infer("digits", {"image": IMAGES[scan : scan + 1]})
             failure = judged(outputs["probabilities"], ANSWERS[scan : scan + 1])
         except Exception as error:  # all of it belongs into the report
@@ -189,7 +189,7 @@ class MixedCaller(ReportingUser):
     abstract = True
 
     def on_start(self) -> None:
-        self.client = Client(self.address, timeout=TIMEOUT_S)
+        self.client = Client(self.address, timeout=TIMEOUT_S, retry=None)
         self.random = np.random.default_rng(_SEED)
         self.inputs: dict[str, dict[str, NDArray[Any]]] = {}
         self.first: dict[str, dict[str, NDArray[Any]]] = {}

@@ -156,7 +156,7 @@ def _wait_ready(
         if process.poll() is not None:
             raise PeerError(f"it ended with {process.returncode}: {_tail(log)}")
         try:
-            with Client(f"127.0.0.1:{place.port}", timeout=5) as client:
+            with Client(f"127.0.0.1:{place.port}", timeout=5, retry=None) as client:
                 outputs = client.infer(place.model_name, {place.input_name: row})
         except CallError as error:
             last = str(error)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from penstock_client import Client, InvalidRequestError, NotFoundError, TensorMetadata
+from support.blocking_client import BlockingClient
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples/digits"
 
@@ -62,6 +64,29 @@ def test_infer_two_inputs_one_output(models_server: Any, rows: Any) -> None:
         result = client.infer("two_by_two", {"b": b, "a": a}, outputs=["product"])
     assert list(result) == ["product"]
     np.testing.assert_array_equal(result["product"], a * b)
+
+
+@pytest.mark.parametrize("make_client", [Client, BlockingClient], ids=["Client", "AsyncClient"])
+def test_infer_every_type_comes_back_equal(start_server: Any, make_client: Any) -> None:
+    dtypes = {
+        "bool": np.bool_,
+        **{kind: np.dtype(kind) for kind in ("uint8", "uint16", "uint32", "uint64")},
+        **{kind: np.dtype(kind) for kind in ("int8", "int16", "int32", "int64")},
+        "fp16": np.float16,
+        "fp32": np.float32,
+        "fp64": np.float64,
+        "bf16": ml_dtypes.bfloat16,
+    }
+    server = start_server(*(f"identity_{name}" for name in (*dtypes, "bytes")))
+    with make_client(server.address) as client:
+        for name, dtype in dtypes.items():
+            x = np.arange(6).reshape(2, 3).astype(dtype)
+            y = client.infer(f"identity_{name}", x)["y"]
+            assert y.dtype == (np.float32 if name == "bf16" else dtype)
+            np.testing.assert_array_equal(y, x.astype(y.dtype))
+        x = np.array([[b"a\0b", b"", b"\xff"], ["text", "ключ", "\0"]], object)
+        y = client.infer("identity_bytes", x)["y"]
+        assert y.tolist() == [[b"a\0b", b"", b"\xff"], [b"text", "ключ".encode(), b"\0"]]
 
 
 def test_infer_refused_raises_its_kind(models_server: Any, rows: Any) -> None:

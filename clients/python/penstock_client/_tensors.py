@@ -6,7 +6,6 @@ Must not know: messages. Says what is wrong without the tensor's name, which wir
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +75,9 @@ def encode(array: NDArray[Any], datatype: str | None) -> tuple[str, bytes | NDAr
 
 def datatype_of(dtype: np.dtype[Any]) -> str | None:
     """The protocol's name for a dtype, in any byte order; None where it has none."""
+    name = _NAMES.get(dtype)
+    if name is not None:
+        return name
     if dtype.kind in _STRING_KINDS:
         return "BYTES"
     if dtype.name == _BF16_DTYPE_NAME:
@@ -98,7 +100,7 @@ def dtype_of(datatype: str) -> np.dtype[Any]:
     return dtype
 
 
-def decode_raw(datatype: str, shape: Sequence[int], raw: bytes) -> NDArray[Any]:
+def decode_raw(datatype: str, shape: tuple[int, ...], raw: bytes) -> NDArray[Any]:
     """The array, read-only; a view of `raw` for numbers, but BF16, which becomes float32.
 
     Raises ValueError.
@@ -113,7 +115,7 @@ def decode_raw(datatype: str, shape: Sequence[int], raw: bytes) -> NDArray[Any]:
     return _shaped(_float32_of(values) if datatype == "BF16" else values, shape)
 
 
-def decode_typed(datatype: str, shape: Sequence[int], contents: Any) -> NDArray[Any]:
+def decode_typed(datatype: str, shape: tuple[int, ...], contents: Any) -> NDArray[Any]:
     """The array, from an InferTensorContents; read-only. Raises ValueError."""
     field = _CONTENTS_FIELDS.get(datatype)
     if field is None:
@@ -130,15 +132,15 @@ def decode_typed(datatype: str, shape: Sequence[int], contents: Any) -> NDArray[
     return _shaped(array, shape)
 
 
-def _count_of(shape: Sequence[int]) -> int:
-    if any(size < 0 for size in shape):
+def _count_of(shape: tuple[int, ...]) -> int:
+    if min(shape, default=0) < 0:
         raise ValueError(f"shape {list(shape)} has a negative dimension")
     return math.prod(shape)
 
 
-def _shaped(values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Raises ValueError where NumPy has no room for such a shape."""
-    array = values.reshape(tuple(shape))
+    array = values.reshape(shape)
     array.flags.writeable = False
     return array
 

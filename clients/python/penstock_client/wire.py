@@ -156,10 +156,11 @@ def _encoded(
 
 
 def _decoded(tensor: Any, raw: bytes | None) -> NDArray[Any]:
+    shape = tuple(tensor.shape)
     try:
         if raw is None:
-            return _tensors.decode_typed(tensor.datatype, tensor.shape, tensor.contents)
-        return _tensors.decode_raw(tensor.datatype, tensor.shape, raw)
+            return _tensors.decode_typed(tensor.datatype, shape, tensor.contents)
+        return _tensors.decode_raw(tensor.datatype, shape, raw)
     except ValueError as error:
         raise ResponseError(f"output {tensor.name!r}: {error}") from None
 
