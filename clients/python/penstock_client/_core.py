@@ -40,6 +40,10 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     # Two clients in one process would otherwise share one connection.
     ("grpc.use_local_subchannel_pool", 1),
+    # grpcio fails calls at once until it connects again: after 1 s at first, later after up to two
+    # minutes, which retries would only wait for and a server's return should not.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5000),
 )
 
 

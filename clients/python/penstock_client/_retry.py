@@ -35,10 +35,10 @@ class RetryPolicy:
             run, one retry for ten answers.
     """
 
-    attempts_max: int = 4
-    backoff_initial_s: float = 0.05
+    attempts_max: int = 5
+    backoff_initial_s: float = 0.1
     backoff_multiplier: float = 2.0
-    backoff_max_s: float = 1.0
+    backoff_max_s: float = 2.0
     budget_tokens_max: float = 10.0
     budget_tokens_per_success: float = 0.1
 
