@@ -24,7 +24,7 @@ CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
 	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models
 
-.PHONY: help setup serve test check bench bench-peers asan tsan fuzz format generate clean \
+.PHONY: help setup serve test check bench bench-overload bench-peers asan tsan fuzz format generate clean \
 	system-packages build-cpp test-cpp test-python check-packages
 
 help: ## this list
@@ -49,7 +49,11 @@ check: setup check-packages $(VENV)/.dev build/test/CMakeCache.txt ## format, li
 
 bench: setup ## the benchmark against its peers
 	@scripts/install_system_packages.sh bench
-	$(BIN)/python bench/run.py
+	status=0; $(BIN)/python bench/run.py || status=$$?; \
+	  $(BIN)/python -m bench.peers --only penstock,triton || status=$$?; exit $$status
+
+bench-overload: setup ## goodput under more load than the server can take
+	$(BIN)/python -m bench.overload
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
 	@scripts/install_system_packages.sh bench
