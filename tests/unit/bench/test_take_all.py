@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bench import take_all
 from bench.take_all import Line
 
