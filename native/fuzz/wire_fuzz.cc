@@ -133,20 +133,20 @@ void DecodeResponse(Message message) {
 }
 
 void DecodeControl(Message message) {
-  const Status empty = CheckEmptyRequest(message, "ServerLiveRequest");
+  const Status empty = wire::CheckEmptyRequest(message, "ServerLiveRequest");
   if (!empty.ok()) CheckMessage(empty);
-  if (auto ready = DecodeModelReadyRequest(message); ready.ok()) {
+  if (auto ready = wire::DecodeModelReadyRequest(message); ready.ok()) {
     Touch(ready->name);
     Touch(ready->version);
   }
-  if (auto metadata = DecodeModelMetadataRequest(message); metadata.ok()) {
+  if (auto metadata = wire::DecodeModelMetadataRequest(message); metadata.ok()) {
     Touch(metadata->name);
     Touch(metadata->version);
   }
-  if (auto health = DecodeHealthCheckRequest(message); health.ok()) Touch(health->service);
-  if (auto reflection = DecodeReflectionRequest(message); reflection.ok()) {
+  if (auto health = wire::DecodeHealthCheckRequest(message); health.ok()) Touch(health->service);
+  if (auto reflection = wire::DecodeReflectionRequest(message); reflection.ok()) {
     Touch(reflection->argument);
-    Touch(EncodeReflectionError(*reflection, NotFound("not here")));
+    Touch(wire::EncodeReflectionError(*reflection, NotFound("not here")));
   }
 }
 

@@ -95,13 +95,13 @@ void InferenceService::AddMethods(grpc::Router& router) {
   using Request = std::span<const std::byte>;
   AddControlMethod(router, "/inference.GRPCInferenceService/ServerLive",
                    [](Request request) -> Result<std::string> {
-                     RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerLiveRequest"));
-                     return EncodeServerLiveResponse(true);
+                     RETURN_IF_ERROR(wire::CheckEmptyRequest(request, "ServerLiveRequest"));
+                     return wire::EncodeServerLiveResponse(true);
                    });
   AddControlMethod(router, "/inference.GRPCInferenceService/ServerReady",
                    [this](Request request) -> Result<std::string> {
-                     RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerReadyRequest"));
-                     return EncodeServerReadyResponse(ready());
+                     RETURN_IF_ERROR(wire::CheckEmptyRequest(request, "ServerReadyRequest"));
+                     return wire::EncodeServerReadyResponse(ready());
                    });
   AddControlMethod(router, "/inference.GRPCInferenceService/ModelReady",
                    [this](Request request) { return ModelReady(request); });
@@ -121,22 +121,23 @@ void InferenceService::AddControlMethod(grpc::Router& router, std::string_view p
 
 // A model that is not there is not ready, which is an answer and not an error.
 Result<std::string> InferenceService::ModelReady(std::span<const std::byte> request) const {
-  ASSIGN_OR_RETURN(const ModelReadyRequest asked, DecodeModelReadyRequest(request));
+  ASSIGN_OR_RETURN(const wire::ModelReadyRequest asked, wire::DecodeModelReadyRequest(request));
   const bool served = resources_.models.Resolve(asked.name, asked.version).ok();
-  return EncodeModelReadyResponse(served && ready());
+  return wire::EncodeModelReadyResponse(served && ready());
 }
 
 Result<std::string> InferenceService::ServerMetadata(std::span<const std::byte> request) const {
-  RETURN_IF_ERROR(CheckEmptyRequest(request, "ServerMetadataRequest"));
-  return EncodeServerMetadataResponse({.name = resources_.state.name,
-                                       .version = resources_.state.version,
-                                       .extensions = {"binary_tensor_data"}});
+  RETURN_IF_ERROR(wire::CheckEmptyRequest(request, "ServerMetadataRequest"));
+  return wire::EncodeServerMetadataResponse({.name = resources_.state.name,
+                                             .version = resources_.state.version,
+                                             .extensions = {"binary_tensor_data"}});
 }
 
 Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> request) const {
-  ASSIGN_OR_RETURN(const ModelMetadataRequest asked, DecodeModelMetadataRequest(request));
+  ASSIGN_OR_RETURN(const wire::ModelMetadataRequest asked,
+                   wire::DecodeModelMetadataRequest(request));
   ASSIGN_OR_RETURN(const ModelVersion* model, resources_.models.Resolve(asked.name, asked.version));
-  return EncodeModelMetadataResponse(
+  return wire::EncodeModelMetadataResponse(
       {.name = model->name(),
        .versions = resources_.models.VersionsOf(model->name()),
        .inputs = {model->inputs().begin(), model->inputs().end()},
@@ -144,11 +145,12 @@ Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> r
 }
 
 Result<std::string> InferenceService::Health(std::span<const std::byte> request) const {
-  ASSIGN_OR_RETURN(const HealthCheckRequest asked, DecodeHealthCheckRequest(request));
+  ASSIGN_OR_RETURN(const wire::HealthCheckRequest asked, wire::DecodeHealthCheckRequest(request));
   if (!asked.service.empty() && asked.service != kServiceName) {
     return NotFound(StrCat("service '", Printable(asked.service), "' is not known here"));
   }
-  return EncodeHealthCheckResponse(ready() ? ServingStatus::kServing : ServingStatus::kNotServing);
+  return wire::EncodeHealthCheckResponse(ready() ? wire::ServingStatus::kServing
+                                                 : wire::ServingStatus::kNotServing);
 }
 
 }  // namespace penstock

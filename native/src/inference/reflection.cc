@@ -17,36 +17,37 @@ ReflectionIndex::ReflectionIndex(std::span<const DescriptorFile> files) {
 }
 
 std::string ReflectionIndex::Answer(std::span<const std::byte> request) const {
-  Result<ReflectionRequest> decoded = DecodeReflectionRequest(request);
+  Result<wire::ReflectionRequest> decoded = wire::DecodeReflectionRequest(request);
   // What could not be decoded is not sent back either: it would spoil the response.
-  if (!decoded.ok()) return EncodeReflectionError(ReflectionRequest{}, decoded.status());
-  const ReflectionRequest& question = *decoded;
+  if (!decoded.ok())
+    return wire::EncodeReflectionError(wire::ReflectionRequest{}, decoded.status());
+  const wire::ReflectionRequest& question = *decoded;
 
   auto find = [&question](const Index& index, std::string_view what) {
     const auto found = index.find(question.argument);
     if (found == index.end()) {
-      return EncodeReflectionError(
+      return wire::EncodeReflectionError(
           question, NotFound(StrCat("no ", what, " '", Printable(question.argument), "'")));
     }
     // Files import nothing (descriptors.gen.h), so each is an answer by itself.
     const std::array files = {found->second->serialized};
-    return EncodeReflectionFiles(question, files);
+    return wire::EncodeReflectionFiles(question, files);
   };
   switch (question.kind) {
-    case ReflectionRequest::Kind::kFileByFilename:
+    case wire::ReflectionRequest::Kind::kFileByFilename:
       return find(by_name_, "file");
-    case ReflectionRequest::Kind::kFileContainingSymbol:
+    case wire::ReflectionRequest::Kind::kFileContainingSymbol:
       return find(by_symbol_, "symbol");
-    case ReflectionRequest::Kind::kListServices:
-      return EncodeReflectionServices(question, services_);
-    case ReflectionRequest::Kind::kFileContainingExtension:
-    case ReflectionRequest::Kind::kAllExtensionNumbersOfType:
-      return EncodeReflectionError(
+    case wire::ReflectionRequest::Kind::kListServices:
+      return wire::EncodeReflectionServices(question, services_);
+    case wire::ReflectionRequest::Kind::kFileContainingExtension:
+    case wire::ReflectionRequest::Kind::kAllExtensionNumbersOfType:
+      return wire::EncodeReflectionError(
           question, Unimplemented("questions about extensions are not answered: there are none"));
-    case ReflectionRequest::Kind::kNone:
+    case wire::ReflectionRequest::Kind::kNone:
       break;
   }
-  return EncodeReflectionError(
+  return wire::EncodeReflectionError(
       question, Unimplemented("the request asks for nothing that this server knows; it answers "
                               "list_services, file_by_filename and file_containing_symbol"));
 }

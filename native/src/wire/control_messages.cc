@@ -6,7 +6,7 @@
 
 #include "base/strings.h"
 
-namespace penstock {
+namespace penstock::wire {
 namespace {
 
 using protozero::pbf_wire_type;
@@ -236,4 +236,4 @@ std::string EncodeReflectionError(const ReflectionRequest& request, const Status
   return bytes;
 }
 
-}  // namespace penstock
+}  // namespace penstock::wire

@@ -16,7 +16,7 @@
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-namespace penstock {
+namespace penstock::wire {
 
 // inference.ServerLive, ServerReady and ServerMetadata ask with an empty message: checks that the
 // bytes are one (unknown fields are fine). `message_name` is for the error.
@@ -87,4 +87,4 @@ std::string EncodeReflectionServices(const ReflectionRequest& request,
                                      std::span<const std::string_view> services);
 std::string EncodeReflectionError(const ReflectionRequest& request, const Status& error);
 
-}  // namespace penstock
+}  // namespace penstock::wire

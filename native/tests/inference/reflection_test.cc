@@ -42,13 +42,13 @@ std::string ListServices() {
   return Question(7, "*");
 }
 
-ReflectionRequest Decoded(const std::string& message) {
-  return DecodeReflectionRequest(Bytes(message)).value();
+wire::ReflectionRequest Decoded(const std::string& message) {
+  return wire::DecodeReflectionRequest(Bytes(message)).value();
 }
 
 std::string FileAnswer(const std::string& question, std::span<const std::uint8_t> file) {
   const std::array files = {file};
-  return EncodeReflectionFiles(Decoded(question), files);
+  return wire::EncodeReflectionFiles(Decoded(question), files);
 }
 
 TEST(ReflectionIndex, FileByFilename_AnswersTheFile) {
@@ -70,17 +70,17 @@ TEST(ReflectionIndex, FileContainingSymbol_FindsServicesMethodsAndMessages) {
 TEST(ReflectionIndex, ListServices_NamesOnlyServices) {
   const std::string question = ListServices();
   EXPECT_EQ(ReflectionIndex(kFiles).Answer(Bytes(question)),
-            EncodeReflectionServices(Decoded(question), kServices));
+            wire::EncodeReflectionServices(Decoded(question), kServices));
 }
 
 TEST(ReflectionIndex, UnknownFileOrSymbol_IsNotFound) {
   const ReflectionIndex index(kFiles);
   const std::string file = FileByName("three.proto");
   EXPECT_EQ(index.Answer(Bytes(file)),
-            EncodeReflectionError(Decoded(file), NotFound("no file 'three.proto'")));
+            wire::EncodeReflectionError(Decoded(file), NotFound("no file 'three.proto'")));
   const std::string symbol = FileBySymbol("one.\x01");
   EXPECT_EQ(index.Answer(Bytes(symbol)),
-            EncodeReflectionError(Decoded(symbol), NotFound("no symbol 'one.?'")));
+            wire::EncodeReflectionError(Decoded(symbol), NotFound("no symbol 'one.?'")));
 }
 
 TEST(ReflectionIndex, ExtensionOrNoQuestion_IsUnimplemented) {
@@ -108,7 +108,7 @@ TEST(ReflectionIndex, GeneratedFiles_OfferTheFourServices) {
       "inference.GRPCInferenceService", "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"};
   EXPECT_EQ(ReflectionIndex().Answer(Bytes(question)),
-            EncodeReflectionServices(Decoded(question), services));
+            wire::EncodeReflectionServices(Decoded(question), services));
 }
 
 TEST(ReflectionIndex, GeneratedFiles_EverySymbolFindsItsFile) {

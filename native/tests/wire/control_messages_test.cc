@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace penstock {
+namespace penstock::wire {
 namespace {
 
 using namespace std::string_literals;
@@ -252,4 +252,4 @@ TEST(EncodeReflection, Responses_CarryTheRequestBack) {
 }
 
 }  // namespace
-}  // namespace penstock
+}  // namespace penstock::wire
