@@ -328,6 +328,21 @@ def _gather(entries: int = 10) -> Model:
     return _model([node], [index], [_float("y", ["batch", 4])], [table])
 
 
+def _scalar() -> Model:
+    node = helper.make_node("Neg", ["x"], ["y"])
+    return _model([node], [_float("x", [])], [_float("y", [])])
+
+
+def _drops_rows() -> Model:
+    """Leaves out what is below -5, which no probe sends: declared a batch, and not always one."""
+    limit = _constant("limit", np.array(-5))
+    nodes = [
+        helper.make_node("Greater", ["x", "limit"], ["kept"]),
+        helper.make_node("Compress", ["x", "kept"], ["y"], axis=0),
+    ]
+    return _model(nodes, [_float("x", ["batch"])], [_float("y", ["batch"])], [limit])
+
+
 def _reshape_fails() -> Model:
     """Reshapes to a fixed six elements: right for [batch=2,3] alone, an engine error else."""
     shape = _constant("shape", np.array([6]), np.int64)
@@ -389,6 +404,8 @@ _BUILDERS: dict[str, Callable[[], Model]] = {
     "hidden_one_row": _hidden_one_row,
     "scalar_output": _scalar_output,
     "centered": _centered,
+    "scalar": _scalar,
+    "drops_rows": _drops_rows,
     "reshape_fails": _reshape_fails,
 }
 

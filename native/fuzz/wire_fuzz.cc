@@ -96,6 +96,7 @@ void CheckBound(const ModelVersion& model, const RequestTensors& tensors) {
 void DecodeInfer(Message message) {
   static const Models& models = *new Models();
   static wire::InferRequest& request = *new wire::InferRequest();
+  static BufferPool& buffers = *new BufferPool();
   static RequestTensors& tensors = *new RequestTensors();
   const Status decoded = wire::DecodeInferRequest(message, request);
   if (!decoded.ok()) return CheckMessage(decoded);
@@ -103,12 +104,14 @@ void DecodeInfer(Message message) {
   Touch(request.model_version);
   Touch(request.id);
   for (const std::unique_ptr<ModelVersion>& model : models.all()) {
-    const Status bound = BindRequest(request, *model, tensors);
+    const Status bound = BindRequest(request, *model, buffers, tensors);
     if (bound.ok()) {
       CheckBound(*model, tensors);
     } else {
       CheckMessage(bound);
     }
+    tensors.Clear();
+    CHECK_EQ(buffers.live(), 0);
   }
 }
 

@@ -32,7 +32,7 @@ INTERNAL = 13
 @pytest.fixture(scope="module")
 def shared_server(start_shared_server: Any) -> Any:
     flags = ["--max-message-bytes", str(MAX_MESSAGE_BYTES), "--max-batch-size", str(MAX_BATCH_SIZE)]
-    return start_shared_server("mlp", "two_by_two", "gather", flags=flags)
+    return start_shared_server("mlp", "two_by_two", "gather", "identity_bytes", flags=flags)
 
 
 @pytest.fixture
@@ -104,6 +104,37 @@ def changed(change: Callable[[Any], Any], code: int, *says: str) -> Case:
 
 def from_arrays(model: str, inputs: infer.Arrays, code: int, *says: str, **fields: Any) -> Case:
     return Case(request=lambda: infer.make_request(model, inputs, **fields), code=code, says=says)
+
+
+def typed(field: str, elements: list[Any], *says: str) -> Case:
+    """Typed contents for both inputs, these for `b`."""
+
+    def change(request: Any) -> None:
+        request.ClearField("raw_input_contents")
+        request.inputs[0].contents.fp32_contents.extend([1.0] * 8)
+        getattr(request.inputs[1].contents, field).extend(elements)
+
+    return changed(change, INVALID_ARGUMENT, "input 'b'", "FP32", *says)
+
+
+def parameter(name: str, kind: str, value: Any, *says: str) -> Case:
+    return changed(
+        lambda request: setattr(request.parameters[name], kind, value),
+        INVALID_ARGUMENT,
+        f"parameter '{name}'",
+        *says,
+    )
+
+
+def strings(raw: bytes, *says: str) -> Case:
+    """Three strings are expected."""
+
+    def request() -> Any:
+        made = infer.make_request("identity_bytes", {"x": np.array([[b""] * 3], object)})
+        made.raw_input_contents[0] = raw
+        return made
+
+    return Case(request=request, code=INVALID_ARGUMENT, says=("input 'x'", "BYTES [1,3]", *says))
 
 
 FOUR_DOUBLES = np.ones((2, 4), np.float64)
@@ -184,20 +215,50 @@ CASES = {
         "input 'a'",
         "typed contents beside raw_input_contents",
     ),
-    "typed contents alone": changed(
+    "typed contents of one input only": changed(
         lambda request: (
             request.ClearField("raw_input_contents"),
             request.inputs[1].contents.fp32_contents.extend([1.0] * 8),
         ),
-        UNIMPLEMENTED,
-        "input 'b'",
-        "raw_input_contents",
+        INVALID_ARGUMENT,
+        "input 'a'",
+        "neither raw_input_contents nor typed contents",
+        "FP32 [2,4] needs 8 elements",
     ),
-    "raw contents missing": changed(
+    "typed contents of another type": typed("int64_contents", [1] * 8, "int64_contents is given"),
+    "one typed element short": typed("fp32_contents", [1.0] * 7, "7 elements in fp32_contents"),
+    "one typed element more": typed("fp32_contents", [1.0] * 9, "9 elements in fp32_contents"),
+    "no contents at all": changed(
         lambda request: request.ClearField("raw_input_contents"),
         INVALID_ARGUMENT,
-        "0 entries in raw_input_contents for 2 inputs",
+        "input 'a'",
+        "neither raw_input_contents nor typed contents",
     ),
+    "reserved parameter": parameter("triton_final_response", "bool_param", True, "reserved"),
+    "reserved header parameter": parameter("headers", "string_param", "a", "reserved"),
+    "priority that is text": parameter("priority", "string_param", "1", "uint64_param"),
+    "negative timeout": parameter("timeout", "int64_param", -1, "microseconds"),
+    "shared memory input": changed(
+        lambda request: setattr(
+            request.inputs[1].parameters["shared_memory_region"], "string_param", "r"
+        ),
+        UNIMPLEMENTED,
+        "input 'b'",
+        "shared memory",
+    ),
+    "classification": changed(
+        lambda request: setattr(
+            request.outputs.add(name="sum").parameters["classification"], "int64_param", 2
+        ),
+        UNIMPLEMENTED,
+        "output 'sum'",
+        "classification",
+    ),
+    "bytes that end inside a string": strings(b"\x03\0\0\0ab", "element 0", "declares 3 bytes"),
+    "bytes that end inside a length": strings(b"\x01\0\0\0a\x01\0", "element 1 at offset 5"),
+    "string of four gigabytes": strings(b"\xff\xff\xff\xffab", "declares 4294967295 bytes"),
+    "one string too few": strings(b"\x01\0\0\0a", "ends after 1 of 3 elements"),
+    "one string too many": strings(b"\0\0\0\0" * 4, "4 bytes after its 3 elements"),
     "raw contents for one of two": changed(
         lambda request: request.raw_input_contents.pop(),
         INVALID_ARGUMENT,

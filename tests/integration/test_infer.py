@@ -38,8 +38,8 @@ def added_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def shared_server(start_shared_server: Any, added_models: dict[str, Path]) -> Any:
-    names = ["mlp", "two_by_two", "many_inputs", "gather", "free_inner", "fixed_batch"]
-    unbatched = ["time_major", "reduce_rows", "wrong_output_shape", "identity_bf16"]
+    names = ["mlp", "two_by_two", "many_inputs", "gather", "free_inner", "fixed_batch", "scalar"]
+    unbatched = ["time_major", "reduce_rows", "wrong_output_shape", "identity_bf16", "drops_rows"]
     return start_shared_server(*names, *unbatched, *IDENTITIES.values(), *added_models.values())
 
 
@@ -151,6 +151,42 @@ def test_infer_models_that_batching_would_break_answer_right(
     assert_same_bits(
         infer.arrays_of(response), infer.run_reference(test_models / f"{model}.onnx", inputs)
     )
+
+
+def test_infer_scalar(ask: Any, test_models: Path) -> None:
+    inputs = {"x": np.array(2.5, np.float32)}
+    expected = infer.run_reference(test_models / "scalar.onnx", inputs)
+    assert_same_bits(infer.arrays_of(ask("scalar", inputs)), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_infer_inner_dimension_of_no_size(ask: Any, test_models: Path, rows: int) -> None:
+    inputs = {"x": np.zeros((rows, 0, 2), np.float32)}
+    expected = infer.run_reference(test_models / "free_inner.onnx", inputs)
+    assert_same_bits(infer.arrays_of(ask("free_inner", inputs)), expected)
+
+
+def test_infer_rows_without_elements_share_a_turn_with_others(
+    shared_server: Any, test_models: Path
+) -> None:
+    xs = [np.ones((1 + i % 2, i % 3, 2), np.float32) for i in range(12)]
+    requests = [infer.make_request("free_inner", {"x": x}) for x in xs]
+    responses = send_in_bursts(shared_server.address, requests, connections=1)
+    for x, response in zip(xs, responses, strict=True):
+        expected = infer.run_reference(test_models / "free_inner.onnx", {"x": x})
+        assert_same_bits(infer.arrays_of(response), expected)
+
+
+def test_infer_output_that_lies_about_its_batch_is_answered_alone(
+    shared_server: Any, test_models: Path
+) -> None:
+    """The probe took it for a batch; a row that is left out shows only when it comes."""
+    xs = [np.array([i, -10, 3] if i % 5 == 4 else [i, 2], np.float32) for i in range(20)]
+    requests = [infer.make_request("drops_rows", {"x": x}) for x in xs]
+    responses = send_in_bursts(shared_server.address, requests, connections=1)
+    for x, response in zip(xs, responses, strict=True):
+        expected = infer.run_reference(test_models / "drops_rows.onnx", {"x": x})
+        assert_same_bits(infer.arrays_of(response), expected)
 
 
 def test_infer_integer_input_float_output(ask: Any, test_models: Path) -> None:

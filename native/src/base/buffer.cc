@@ -19,8 +19,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-void Buffer::Reset() {
-  if (memory_ == nullptr) return;
+void Buffer::Return() {
   pool_->Free(std::exchange(memory_, nullptr), capacity_);
   capacity_ = offset_ = size_ = 0;
 }

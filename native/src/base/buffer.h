@@ -32,10 +32,14 @@ class Buffer final {
   std::span<std::byte> tail() { return {data() + size_, capacity() - size_}; }
   void set_size(std::size_t size) { size_ = size; }
   // Gives the memory back.
-  void Reset();
+  void Reset() {
+    if (valid()) Return();
+  }
 
  private:
   friend class BufferPool;
+  void Return();
+
   BufferPool* pool_ = nullptr;
   std::byte* memory_ = nullptr;
   std::size_t capacity_ = 0;

@@ -28,7 +28,7 @@ void InferCall::Start(InferContext& context, grpc::Call& call, Buffer message) {
 Status InferCall::Admit() {
   RETURN_IF_ERROR(wire::DecodeInferRequest(message_.bytes(), request_));
   ASSIGN_OR_RETURN(model_, context_.models.Resolve(request_.model_name, request_.model_version));
-  return BindRequest(request_, *model_, tensors_);
+  return BindRequest(request_, *model_, context_.buffers, tensors_);
 }
 
 // 3. Enqueue: from here the entry is in one queue, until it is run, expired or cancelled.
@@ -118,6 +118,7 @@ void InferCall::Recycle() {
   call_ = nullptr;
   result = {};
   message_.Reset();
+  tensors_.converted.Reset();
   constexpr std::size_t kFreeMax = 256;
   // A request with very many tensors does not leave its memory behind.
   constexpr std::size_t kEntriesKeptMax = 64;

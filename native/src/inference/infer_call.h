@@ -25,6 +25,7 @@ class InferCall;
 struct InferContext {
   const ModelTable& models;
   InlineRunner& runner;
+  BufferPool& buffers;  // the loop's
   // The loop itself: results are delivered there.
   Mailbox& home;
   metrics::Cells& cells;

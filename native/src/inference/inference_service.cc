@@ -77,6 +77,7 @@ InferenceService::InferenceService(const Resources& resources)
       runner_(resources.models, resources.scheduler, resources.clock, resources.cells),
       infer_context_{.models = resources.models,
                      .runner = runner_,
+                     .buffers = resources.buffers,
                      .home = resources.home,
                      .cells = resources.cells,
                      .report_batch_size = resources.report_batch_size} {}

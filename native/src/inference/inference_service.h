@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/mailbox.h"
 #include "batching/scheduler.h"
 #include "grpc/method.h"
@@ -37,7 +38,8 @@ class InferenceService final {
     const ReflectionIndex& reflection;
     Scheduler& scheduler;
     const Clock& clock;
-    Mailbox& home;  // the loop's own
+    Mailbox& home;        // the loop's own
+    BufferPool& buffers;  // the loop's own
     metrics::Cells& cells;
     bool report_batch_size = false;
   };

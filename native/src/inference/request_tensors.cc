@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "tensor/bytes.h"
+#include "wire/typed_contents.h"
 
 namespace penstock {
 namespace {
@@ -41,53 +42,83 @@ Status CheckShape(const wire::InferInput& input, const TensorSpec& spec) {
                                        spec.shape.ToString()));
 }
 
-Status CheckBytes(const wire::InferInput& input, DataType dtype, std::span<const std::byte> raw) {
+// How many elements the shape holds, if their bytes can be counted.
+Result<std::int64_t> CountElements(const wire::InferInput& input, DataType dtype) {
   const std::optional<std::int64_t> count = input.shape.ElementCount();
   const std::size_t element = dtype == DataType::kBytes ? kBytesLengthSize : DataTypeSize(dtype);
-  if (!count.has_value() ||
-      static_cast<std::uint64_t>(*count) > std::numeric_limits<std::size_t>::max() / element) {
-    return InputError(input.name, StrCat("shape ", input.shape.ToString(),
-                                         " holds more elements than can be counted"));
+  if (count.has_value() &&
+      static_cast<std::uint64_t>(*count) <= std::numeric_limits<std::size_t>::max() / element) {
+    return *count;
   }
+  return InputError(input.name, StrCat("shape ", input.shape.ToString(),
+                                       " holds more elements than can be counted"));
+}
+
+Status CheckRaw(const wire::InferInput& input, DataType dtype, std::int64_t count,
+                std::span<const std::byte> raw) {
   if (dtype == DataType::kBytes) {
-    const std::string fault = FindBytesFault(raw, *count);
+    const std::string fault = FindBytesFault(raw, count);
     if (fault.empty()) return {};
     return InputError(input.name,
                       StrCat("BYTES ", input.shape.ToString(), " in raw_input_contents ", fault));
   }
-  const std::size_t needed = static_cast<std::size_t>(*count) * element;
+  const std::size_t needed = static_cast<std::size_t>(count) * DataTypeSize(dtype);
   if (raw.size() == needed) return {};
   return InputError(input.name, StrCat(raw.size(), " bytes in raw_input_contents, ", input.datatype,
                                        " ", input.shape.ToString(), " needs ", needed));
 }
 
-Status BindInput(const wire::InferInput& input, std::span<const std::byte> raw,
-                 std::span<const TensorSpec> specs, std::vector<TensorView>& views) {
+std::string Elements(std::int64_t count) {
+  return StrCat(count, count == 1 ? " element" : " elements");
+}
+
+// Returns the bytes that the contents become.
+Result<std::size_t> CheckTyped(const wire::InferInput& input, DataType dtype, std::int64_t count) {
+  const auto mismatch = [&input, count](const std::string& given) {
+    return InputError(input.name, StrCat(given, ", ", input.datatype, " ", input.shape.ToString(),
+                                         " needs ", Elements(count)));
+  };
+  if (!input.has_contents && count > 0) {
+    return mismatch("neither raw_input_contents nor typed contents");
+  }
+  const Result<wire::ContentsSize> size = wire::MeasureContents(input.contents, dtype);
+  if (!size.ok()) return InputError(input.name, std::string(size.status().message()));
+  if (size.value().element_count == count) return size.value().byte_count;
+  return mismatch(StrCat(Elements(size.value().element_count), " in ", wire::ContentsField(dtype)));
+}
+
+// `raw` is null where the request has no raw contents.
+Status BindInput(const wire::InferInput& input, const std::span<const std::byte>* raw,
+                 std::span<const TensorSpec> specs, RequestTensors& tensors) {
   const std::optional<std::size_t> index = IndexOf(specs, input.name);
   if (!index.has_value()) {
     return InputError(input.name, StrCat("the model has no such input; it takes ", NamesOf(specs)));
   }
   const TensorSpec& spec = specs[*index];
-  TensorView& view = views[*index];
+  TensorView& view = tensors.inputs[*index];
   if (view.dtype != DataType::kInvalid) return InputError(input.name, "given more than once");
   if (DataTypeName(spec.dtype) != input.datatype) {
     return InputError(input.name, StrCat("datatype '", Printable(input.datatype),
                                          "', the model takes ", DataTypeName(spec.dtype)));
   }
   RETURN_IF_ERROR(CheckShape(input, spec));
-  RETURN_IF_ERROR(CheckBytes(input, spec.dtype, raw));
-  view = {.dtype = spec.dtype, .shape = input.shape, .data = raw};
+  ASSIGN_OR_RETURN(const std::int64_t count, CountElements(input, spec.dtype));
+  view.dtype = spec.dtype;
+  view.shape = input.shape;
+  if (raw != nullptr) {
+    view.data = *raw;
+    return CheckRaw(input, spec.dtype, count, *raw);
+  }
+  ASSIGN_OR_RETURN(const std::size_t byte_count, CheckTyped(input, spec.dtype, count));
+  tensors.typed.push_back({.index = *index, .contents = input.contents, .byte_count = byte_count});
   return {};
 }
 
+// Of a request that has raw contents.
 Status CheckRawEntries(const wire::InferRequest& request) {
   for (const wire::InferInput& input : request.inputs) {
     if (!input.has_contents) continue;
-    if (!request.raw_input_contents.empty()) {
-      return InputError(input.name, "typed contents beside raw_input_contents; send one of them");
-    }
-    return Unimplemented(StrCat("input '", Printable(input.name),
-                                "': typed contents are not supported; use raw_input_contents"));
+    return InputError(input.name, "typed contents beside raw_input_contents; send one of them");
   }
   if (request.raw_input_contents.size() == request.inputs.size()) return {};
   return InvalidArgument(StrCat(request.raw_input_contents.size(),
@@ -138,23 +169,48 @@ Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,
   return {};
 }
 
+Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors) {
+  const auto padded = [](std::size_t size) {
+    return (size + BufferPool::kAlignment - 1) / BufferPool::kAlignment * BufferPool::kAlignment;
+  };
+  std::size_t total = 0;
+  for (const RequestTensors::Typed& input : tensors.typed) total += padded(input.byte_count);
+  if (total == 0) return {};
+  tensors.converted = buffers.Get(total);
+  std::byte* to = tensors.converted.data();
+  for (const RequestTensors::Typed& input : tensors.typed) {
+    TensorView& view = tensors.inputs[input.index];
+    const std::span<std::byte> data(to, input.byte_count);
+    const Status status = wire::ConvertContents(input.contents, view.dtype, data);
+    if (!status.ok()) {
+      return InputError(model.inputs()[input.index].name, std::string(status.message()));
+    }
+    view.data = data;
+    to += padded(input.byte_count);
+  }
+  return {};
+}
+
 }  // namespace
 
 void RequestTensors::Clear() {
   inputs.clear();
   rows = 1;
   outputs.clear();
+  typed.clear();
+  converted.Reset();
 }
 
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
-                   RequestTensors& tensors) {
+                   BufferPool& buffers, RequestTensors& tensors) {
   tensors.Clear();
-  RETURN_IF_ERROR(CheckRawEntries(request));
+  const bool raw = !request.raw_input_contents.empty();
+  if (raw) RETURN_IF_ERROR(CheckRawEntries(request));
   const std::span<const TensorSpec> specs = model.inputs();
   tensors.inputs.resize(specs.size());
   for (std::size_t i = 0; i < request.inputs.size(); ++i) {
-    RETURN_IF_ERROR(
-        BindInput(request.inputs[i], request.raw_input_contents[i], specs, tensors.inputs));
+    RETURN_IF_ERROR(BindInput(request.inputs[i], raw ? &request.raw_input_contents[i] : nullptr,
+                              specs, tensors));
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (tensors.inputs[i].dtype == DataType::kInvalid) {
@@ -163,7 +219,8 @@ Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
     }
   }
   RETURN_IF_ERROR(BindRows(model, tensors));
-  return BindOutputs(request, model, tensors);
+  RETURN_IF_ERROR(BindOutputs(request, model, tensors));
+  return tensors.typed.empty() ? Status() : ConvertTyped(model, buffers, tensors);
 }
 
 }  // namespace penstock

@@ -1,10 +1,13 @@
-// PURE. Holds a decoded request against what the model declares: which bytes are which input, and
-// is everything as the model needs it. Every rule that a request can break has its sentence here.
+// Holds a decoded request against what the model declares: which bytes are which input, and is
+// everything as the model needs it. Every rule about tensors that a request can break has its
+// sentence here; those about parameters stand in wire/infer_parameters.cc. The loop's thread, whose
+// buffers hold what had to be converted.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "model/model_version.h"
 #include "tensor/tensor.h"
@@ -13,15 +16,25 @@
 namespace penstock {
 
 struct RequestTensors {
-  std::vector<TensorView> inputs;    // in the model's order, viewing the request's message
+  std::vector<TensorView> inputs;    // in the model's order, viewing the message or `converted`
   std::int64_t rows = 1;             // the first dimension, where the model is batchable
   std::vector<std::size_t> outputs;  // indices of what is to be answered, in that order
+
+  // An input whose contents are typed, as it waits for its conversion.
+  struct Typed {
+    std::size_t index = 0;  // in `inputs`
+    std::span<const std::byte> contents;
+    std::size_t byte_count = 0;  // once converted
+  };
+  std::vector<Typed> typed;
+  Buffer converted;  // the elements of typed contents, one input after another
 
   void Clear();
 };
 
-// INVALID_ARGUMENT with what was wrong, what was expected and where.
+// INVALID_ARGUMENT with what was wrong, what was expected and where. Typed contents are converted
+// last, when all else is right, into memory from `buffers`: at most 8 bytes for each of theirs.
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
-                   RequestTensors& tensors);
+                   BufferPool& buffers, RequestTensors& tensors);
 
 }  // namespace penstock

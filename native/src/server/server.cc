@@ -218,6 +218,7 @@ Status Server::Impl::StartFrontend() {
                                     .scheduler = scheduler_,
                                     .clock = clock_,
                                     .home = *loop.loop,
+                                    .buffers = loop.buffers,
                                     .cells = loop.cells,
                                     .report_batch_size = options_.report_batch_size},
         *loop.loop);

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "base/strings.h"
+#include "wire/infer_parameters.h"
 
 namespace penstock::wire {
 namespace {
@@ -15,14 +16,15 @@ using protozero::pbf_wire_type;
 
 // Tags of proto/open_inference_grpc.proto.
 namespace request_tag {
-constexpr protozero::pbf_tag_type kModelName = 1, kModelVersion = 2, kId = 3, kInputs = 5,
-                                  kOutputs = 6, kRawInputContents = 7;
+constexpr protozero::pbf_tag_type kModelName = 1, kModelVersion = 2, kId = 3, kParameters = 4,
+                                  kInputs = 5, kOutputs = 6, kRawInputContents = 7;
 }
 namespace input_tag {
-constexpr protozero::pbf_tag_type kName = 1, kDatatype = 2, kShape = 3, kContents = 5;
+constexpr protozero::pbf_tag_type kName = 1, kDatatype = 2, kShape = 3, kParameters = 4,
+                                  kContents = 5;
 }
 namespace output_tag {
-constexpr protozero::pbf_tag_type kName = 1;
+constexpr protozero::pbf_tag_type kName = 1, kParameters = 2;
 }
 
 // Entries cost memory that their few bytes on the wire do not pay for.
@@ -46,6 +48,17 @@ Status AppendDimension(InferInput& input, std::int64_t dim) {
   return {};
 }
 
+Status SetContents(InferInput& input, std::string_view contents) {
+  // protobuf would merge them; no encoder writes a message field twice.
+  if (input.has_contents) {
+    return InvalidArgument(
+        StrCat("input '", Printable(input.name), "': contents given more than once"));
+  }
+  input.has_contents = true;
+  input.contents = std::as_bytes(std::span(contents));
+  return {};
+}
+
 Status DecodeInput(pbf_reader reader, InferInput& input) {
   while (reader.next()) {
     if (reader.tag() == input_tag::kName && IsBytes(reader)) {
@@ -58,24 +71,28 @@ Status DecodeInput(pbf_reader reader, InferInput& input) {
       }
     } else if (reader.tag() == input_tag::kShape && reader.wire_type() == pbf_wire_type::varint) {
       RETURN_IF_ERROR(AppendDimension(input, reader.get_int64()));
+    } else if (reader.tag() == input_tag::kContents && IsBytes(reader)) {
+      RETURN_IF_ERROR(SetContents(input, StringOf(reader)));
+    } else if (reader.tag() == input_tag::kParameters && IsBytes(reader)) {
+      RETURN_IF_ERROR(CheckTensorParameter(StringOf(reader), "input", input.name));
     } else {
-      input.has_contents |= reader.tag() == input_tag::kContents;
       reader.skip();
     }
   }
   return {};
 }
 
-std::string_view DecodeRequestedOutput(pbf_reader reader) {
-  std::string_view name;
+Status DecodeRequestedOutput(pbf_reader reader, std::string_view& name) {
   while (reader.next()) {
     if (reader.tag() == output_tag::kName && IsBytes(reader)) {
       name = StringOf(reader);
+    } else if (reader.tag() == output_tag::kParameters && IsBytes(reader)) {
+      RETURN_IF_ERROR(CheckTensorParameter(StringOf(reader), "output", name));
     } else {
       reader.skip();
     }
   }
-  return name;
+  return {};
 }
 
 template <typename Vector>
@@ -106,7 +123,11 @@ Status DecodeFields(pbf_reader reader, InferRequest& request) {
         break;
       case request_tag::kOutputs:
         RETURN_IF_ERROR(CheckRoom(request.requested_outputs, "requested outputs"));
-        request.requested_outputs.push_back(DecodeRequestedOutput(reader.get_message()));
+        RETURN_IF_ERROR(
+            DecodeRequestedOutput(reader.get_message(), request.requested_outputs.emplace_back()));
+        break;
+      case request_tag::kParameters:
+        RETURN_IF_ERROR(ReadRequestParameter(StringOf(reader), request));
         break;
       case request_tag::kRawInputContents: {
         RETURN_IF_ERROR(CheckRoom(request.raw_input_contents, "raw_input_contents"));
@@ -128,6 +149,8 @@ void InferRequest::Clear() {
   inputs.clear();
   requested_outputs.clear();
   raw_input_contents.clear();
+  priority = 0;
+  timeout_us.reset();
 }
 
 Status DecodeInferRequest(std::span<const std::byte> message, InferRequest& request) {

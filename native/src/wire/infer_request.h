@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -17,7 +18,8 @@ struct InferInput {
   std::string_view name;
   std::string_view datatype;
   Shape shape;
-  bool has_contents = false;  // typed contents instead of a raw entry
+  bool has_contents = false;              // typed contents instead of a raw entry
+  std::span<const std::byte> contents{};  // their InferTensorContents; see typed_contents.h
 };
 
 struct InferRequest {
@@ -27,12 +29,16 @@ struct InferRequest {
   std::vector<InferInput> inputs;
   std::vector<std::string_view> requested_outputs;
   std::vector<std::span<const std::byte>> raw_input_contents;
+  // Of the request's parameters.
+  std::uint64_t priority = 0;                // 0: the model's default; 1 is the highest
+  std::optional<std::int64_t> timeout_us{};  // how long the request may wait in a queue
 
   // Empties it, keeping its memory for the next request.
   void Clear();
 };
 
-// Malformed bytes, or a list longer than any honest request has, are INVALID_ARGUMENT.
+// Malformed bytes, a list longer than any honest request has and parameters that a client must not
+// send are INVALID_ARGUMENT; parameters that ask for what is not served here are UNIMPLEMENTED.
 Status DecodeInferRequest(std::span<const std::byte> message, InferRequest& request);
 
 // Where the bytes of the first raw tensor begin, if `head`, the first bytes of a message, reaches

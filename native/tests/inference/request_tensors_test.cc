@@ -2,7 +2,9 @@
 #include "inference/request_tensors.h"
 
 #include <gtest/gtest.h>
+#include <protozero/pbf_writer.hpp>
 
+#include <cstring>
 #include <deque>
 
 #include "support/fake_model.h"
@@ -35,12 +37,13 @@ class BindRequestTest : public testing::Test {
     request_.raw_input_contents.push_back(memory_.emplace_back(bytes));
   }
   std::string Bind(const ModelVersion& model) {
-    return std::string(BindRequest(request_, model, tensors_).message());
+    return std::string(BindRequest(request_, model, buffers_, tensors_).message());
   }
 
   ManualClock clock_;
   std::unique_ptr<ModelVersion> model_ = TwoInputs(4);
   wire::InferRequest request_;
+  BufferPool buffers_;
   RequestTensors tensors_;
   std::deque<std::vector<std::byte>> memory_;
 };
@@ -126,7 +129,8 @@ TEST_F(BindRequestTest, BadInputs_HaveTheirSentences) {
       Add(input.name, input.shape, input.bytes, input.datatype);
     }
     EXPECT_EQ(Bind(*model_), test.message);
-    EXPECT_EQ(BindRequest(request_, *model_, tensors_).code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(BindRequest(request_, *model_, buffers_, tensors_).code(),
+              StatusCode::kInvalidArgument);
   }
 }
 
@@ -173,16 +177,110 @@ TEST_F(BindRequestTest, RawEntriesThatDoNotFitTheInputs_AreRefused) {
   request_.raw_input_contents.clear();
   EXPECT_EQ(
       Bind(*model_),
-      "0 entries in raw_input_contents for 1 inputs; one for each is expected, in their order");
+      "input 'a': neither raw_input_contents nor typed contents, FP32 [1,3] needs 3 elements");
 }
 
-TEST_F(BindRequestTest, TypedContents_AreRefused) {
-  Add("a", {1, 3}, 12);
-  request_.inputs[0].has_contents = true;
+class TypedRequestTest : public BindRequestTest {
+ protected:
+  void AddTyped(std::string_view name, const Shape& shape, const std::vector<float>& values) {
+    std::string& contents = contents_.emplace_back();
+    protozero::pbf_writer(contents).add_packed_float(6, values.begin(), values.end());
+    request_.inputs.push_back({.name = name,
+                               .datatype = "FP32",
+                               .shape = shape,
+                               .has_contents = true,
+                               .contents = std::as_bytes(std::span(contents))});
+  }
+  std::vector<float> Bound(std::size_t index) {
+    std::vector<float> values(tensors_.inputs[index].data.size() / sizeof(float));
+    std::memcpy(values.data(), tensors_.inputs[index].data.data(), values.size() * sizeof(float));
+    return values;
+  }
+
+  std::deque<std::string> contents_;
+};
+
+TEST_F(TypedRequestTest, TypedContents_AreConvertedIntoAlignedMemory) {
+  AddTyped("b", {2, 2}, {7, 8, 9, 10});
+  AddTyped("a", {2, 3}, {1, 2, 3, 4, 5, 6});
+  ASSERT_EQ(Bind(*model_), "");
+  EXPECT_EQ(tensors_.rows, 2);
+  EXPECT_EQ(Bound(0), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(Bound(1), (std::vector<float>{7, 8, 9, 10}));
+  for (const TensorView& view : tensors_.inputs) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view.data.data()) % BufferPool::kAlignment, 0U);
+  }
+  EXPECT_EQ(buffers_.live(), 1);
+  tensors_.Clear();
+  EXPECT_EQ(buffers_.live(), 0);
+}
+
+TEST_F(TypedRequestTest, TypedBesideRaw_IsRefused) {
+  AddTyped("a", {1, 3}, {1, 2, 3});
+  AddTyped("b", {1, 2}, {1, 2});
+  request_.inputs[1].has_contents = false;
+  request_.raw_input_contents.push_back(memory_.emplace_back(8));
   EXPECT_EQ(Bind(*model_), "input 'a': typed contents beside raw_input_contents; send one of them");
-  request_.raw_input_contents.clear();
-  EXPECT_EQ(Bind(*model_), "input 'a': typed contents are not supported; use raw_input_contents");
-  EXPECT_EQ(BindRequest(request_, *model_, tensors_).code(), StatusCode::kUnimplemented);
+}
+
+TEST_F(TypedRequestTest, WrongCounts_HaveTheirSentences) {
+  AddTyped("a", {1, 3}, {1, 2});
+  AddTyped("b", {1, 2}, {1, 2});
+  EXPECT_EQ(Bind(*model_), "input 'a': 2 elements in fp32_contents, FP32 [1,3] needs 3 elements");
+  request_.Clear();
+  AddTyped("a", {1, 3}, {1, 2, 3, 4});
+  EXPECT_EQ(Bind(*model_), "input 'a': 4 elements in fp32_contents, FP32 [1,3] needs 3 elements");
+  request_.Clear();
+  AddTyped("a", {1, 3}, {1, 2, 3});
+  AddTyped("b", {1, 2}, {});
+  request_.inputs[1].has_contents = false;
+  request_.inputs[1].contents = {};
+  EXPECT_EQ(
+      Bind(*model_),
+      "input 'b': neither raw_input_contents nor typed contents, FP32 [1,2] needs 2 elements");
+  EXPECT_EQ(buffers_.live(), 0) << "nothing is converted for a request that is refused";
+}
+
+TEST_F(TypedRequestTest, FieldOfAnotherType_IsRefused) {
+  std::string& contents = contents_.emplace_back();
+  protozero::pbf_writer(contents).add_double(7, 1);
+  request_.inputs.push_back({.name = "a",
+                             .datatype = "FP32",
+                             .shape = {1, 3},
+                             .has_contents = true,
+                             .contents = std::as_bytes(std::span(contents))});
+  EXPECT_EQ(Bind(*model_), "input 'a': FP32 travels in fp32_contents, fp64_contents is given");
+}
+
+TEST_F(TypedRequestTest, NumberOutOfRange_IsRefusedWithItsPlace) {
+  const TensorSpec spec = {
+      .name = "i", .dtype = DataType::kInt8, .shape = {-1}, .first_dim_symbolic = true};
+  const std::unique_ptr<ModelVersion> model = MakeModel(
+      {.name = "small"},
+      std::make_unique<FakeSession>(std::vector<TensorSpec>{spec}, std::vector<TensorSpec>{spec},
+                                    EchoAll(clock_, 1000, 10)),
+      clock_);
+  std::string& contents = contents_.emplace_back();
+  protozero::pbf_writer writer(contents);
+  writer.add_int32(2, -128);
+  writer.add_int32(2, 200);
+  request_.inputs.push_back({.name = "i",
+                             .datatype = "INT8",
+                             .shape = {2},
+                             .has_contents = true,
+                             .contents = std::as_bytes(std::span(contents))});
+  EXPECT_EQ(Bind(*model), "input 'i': element 1 of int_contents is 200, INT8 holds -128 to 127");
+}
+
+// Without elements there is nothing to send, in either form.
+TEST_F(TypedRequestTest, TensorWithoutElements_NeedsNoContents) {
+  const std::unique_ptr<ModelVersion> model = Fixed({-1, -1});
+  request_.inputs.push_back({.name = "a", .datatype = "FP32", .shape = {2, 0}});
+  ASSERT_EQ(Bind(*model), "");
+  EXPECT_EQ(tensors_.rows, 2);
+  EXPECT_TRUE(tensors_.inputs[0].data.empty());
+  request_.raw_input_contents.emplace_back();
+  EXPECT_EQ(Bind(*model), "");
 }
 
 TEST_F(BindRequestTest, BadRequestedOutputs_AreRefused) {

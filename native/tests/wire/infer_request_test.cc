@@ -67,11 +67,10 @@ TEST(InferRequestTest, UnpackedShape_IsRead) {
   EXPECT_EQ(request.inputs[0].shape, (Shape{3, -1, 5}));
 }
 
-TEST(InferRequestTest, UnknownFieldsAndParameters_AreSkipped) {
+TEST(InferRequestTest, UnknownFields_AreSkipped) {
   std::string message = Sample();
   {
     protozero::pbf_writer writer(message);
-    protozero::pbf_writer(writer, 4).add_string(1, "priority");
     writer.add_uint64(1000, 5);
     writer.add_fixed32(1001, 6);
     writer.add_double(1002, 7);
@@ -94,6 +93,21 @@ TEST(InferRequestTest, TypedContents_AreNoticed) {
   InferRequest request;
   ASSERT_TRUE(DecodeInferRequest(BytesOf(message), request).ok());
   EXPECT_TRUE(request.inputs[0].has_contents);
+  EXPECT_EQ(request.inputs[0].contents.size(), 6U);
+}
+
+TEST(InferRequestTest, ContentsTwice_AreRefused) {
+  std::string message;
+  {
+    protozero::pbf_writer request(message);
+    protozero::pbf_writer tensor(request, 5);
+    tensor.add_string(1, "x");
+    tensor.add_string(5, "");
+    tensor.add_string(5, "");
+  }
+  InferRequest request;
+  EXPECT_EQ(DecodeInferRequest(BytesOf(message), request).message(),
+            "input 'x': contents given more than once");
 }
 
 TEST(InferRequestTest, NineDimensions_AreRefusedNotCounted) {
