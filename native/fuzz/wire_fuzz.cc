@@ -117,7 +117,8 @@ void DecodeInfer(Message message) {
 
 void FindFirstTensor(Message message) {
   for (const std::size_t size : {message.size(), message.size() / 2}) {
-    const std::optional<std::size_t> offset = wire::FirstRawTensorOffset(message.first(size));
+    const std::optional<std::size_t> offset =
+        wire::ReadRequestHead(message.first(size)).first_raw_tensor;
     if (offset.has_value()) CHECK_LE(*offset, size);
   }
 }

@@ -84,6 +84,31 @@ def test_call_hopeless_deadline_is_refused_with_pushback(address: str, connect: 
     assert int(answer.headers["grpc-retry-pushback-ms"]) >= 1
 
 
+def test_call_timeout_parameter_is_a_deadline(address: str, connect: Any) -> None:
+    stub = protos.unary_stub(connect(address), "ModelInfer")
+    stub(slow_request(), timeout=TIMEOUT_S)
+    request = slow_request()
+    request.parameters["timeout"].int64_param = 2000  # microseconds; a run takes longer
+    with pytest.raises(grpc.RpcError) as raised:
+        stub(request, timeout=TIMEOUT_S)
+    assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    request.parameters["timeout"].int64_param = 0  # none
+    assert stub(request, timeout=TIMEOUT_S).outputs
+
+
+@pytest.mark.parametrize(("priority", "accepted"), [(0, True), (1, True), (8, True), (9, False)])
+def test_call_priority_is_1_to_8(address: str, connect: Any, priority: int, accepted: bool) -> None:
+    stub = protos.unary_stub(connect(address), "ModelInfer")
+    request = infer.make_request("mlp", {"x": np.ones((1, 64), np.float32)})
+    request.parameters["priority"].uint64_param = priority
+    if accepted:
+        assert stub(request, timeout=TIMEOUT_S).outputs
+        return
+    with pytest.raises(grpc.RpcError, match="parameter 'priority': 9; expected 1") as raised:
+        stub(request, timeout=TIMEOUT_S)
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_call_deadline_passes_while_the_message_is_awaited(address: str) -> None:
     with RawHttp2(address) as raw:
         stream = raw.begin(raw_http2.INFER, extra=[("grpc-timeout", "10m")])

@@ -1,5 +1,6 @@
 #include "inference/infer_call.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -28,19 +29,34 @@ void InferCall::Start(InferContext& context, grpc::Call& call, Buffer message) {
 Status InferCall::Admit() {
   RETURN_IF_ERROR(wire::DecodeInferRequest(message_.bytes(), request_));
   ASSIGN_OR_RETURN(model_, context_.models.Resolve(request_.model_name, request_.model_version));
-  return BindRequest(request_, *model_, context_.buffers, tensors_);
+  RETURN_IF_ERROR(BindRequest(request_, *model_, context_.buffers, tensors_));
+  return Prioritise();
+}
+
+// Its priority and its deadline: of what the client and the model's settings say, the earlier.
+Status InferCall::Prioritise() {
+  if (request_.priority > static_cast<std::uint64_t>(kPriorityLowest)) {
+    return InvalidArgument(StrCat("parameter 'priority': ", request_.priority, "; expected ",
+                                  kPriorityHighest, " (first) to ", kPriorityLowest,
+                                  ", or 0 for the model's default"));
+  }
+  priority =
+      request_.priority == 0 ? model_->default_priority() : static_cast<int>(request_.priority);
+  TimeNs timeout = model_->default_timeout();
+  if (request_.timeout_us.value_or(0) > 0) {
+    timeout = std::min(*request_.timeout_us, kNever / kMicrosecond) * kMicrosecond;
+  } else if (call_->deadline() != kNever) {
+    timeout = 0;
+  }
+  if (timeout > 0) call_->TightenDeadline(AddSaturated(call_->now(), timeout));
+  deadline = call_->deadline();
+  return {};
 }
 
 // 3. Enqueue: from here the entry is in one queue, until it is run, expired or cancelled.
 void InferCall::Enqueue() {
   inputs = tensors_.inputs;
   rows = tensors_.rows;
-  // The time that the model's settings grant, where the client named none.
-  if (call_->deadline() == kNever && model_->default_timeout() > 0) {
-    call_->TightenDeadline(call_->now() + model_->default_timeout());
-  }
-  deadline = call_->deadline();
-  priority = model_->default_priority();
   client = call_->client();
   enqueued_at = call_->now();
   home = &context_.home;
@@ -103,6 +119,31 @@ void InferCall::CollectOutputs() {
     output.data = OutputRows(*result.outputs, index,
                              {.first = result.first_row, .count = rows, .of = result.batch_rows});
   }
+}
+
+namespace {
+
+// Stands for a request that is not there yet.
+class ForeseenEntry final : public QueueEntry {
+  void Deliver() override { CHECK(false); }
+};
+
+}  // namespace
+
+Status InferCall::Foresee(InferContext& context, grpc::Call& call, const wire::RequestHead& head) {
+  if (head.model_name.empty() || call.deadline() == kNever) return {};
+  const Result<const ModelVersion*> model =
+      context.models.Resolve(head.model_name, head.model_version);
+  // An unknown model is said when the whole request is there: its version may be yet to come.
+  if (!model.ok()) return {};
+  ForeseenEntry entry;
+  entry.deadline = call.deadline();
+  // The best that its priority may turn out to be.
+  entry.priority = kPriorityHighest;
+  entry.client = call.client();
+  const Status status = context.runner.Foresee(*model.value(), entry);
+  if (!status.ok()) call.SetRetryAfter(entry.result.retry_after);
+  return status;
 }
 
 void InferCall::Cancel(grpc::Call& call) {

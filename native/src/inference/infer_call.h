@@ -39,6 +39,9 @@ class InferCall final : public QueueEntry {
  public:
   // Takes one from context.free, or makes one, and runs its story.
   static void Start(InferContext& context, grpc::Call& call, Buffer message);
+  // Why the model that `head` names would refuse the call, before its message is received; OK where
+  // that cannot be told yet.
+  static Status Foresee(InferContext& context, grpc::Call& call, const wire::RequestHead& head);
   // The call ended without an answer; ours ends when nothing uses it any more.
   static void Cancel(grpc::Call& call);
 
@@ -46,6 +49,7 @@ class InferCall final : public QueueEntry {
 
  private:
   Status Admit();
+  Status Prioritise();
   void Enqueue();
   void Deliver() override;
   void Respond();

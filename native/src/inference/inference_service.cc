@@ -21,11 +21,14 @@ class InferMethod final : public grpc::Method {
 
   // A large tensor is received where the engine can read it best; small ones are copied into a
   // batch anyway.
-  Result<grpc::MessagePlan> OnMessageBegin(grpc::Call& /*call*/, std::size_t length,
-                                           std::span<const std::byte> head) override {
+  Result<grpc::MessagePlan> OnMessageBegin(grpc::Call& call, std::size_t length,
+                                           std::span<const std::byte> bytes) override {
     constexpr std::size_t kAlignedMin = 4096;
     if (length < kAlignedMin) return grpc::MessagePlan();
-    return grpc::MessagePlan{.aligned_at = wire::FirstRawTensorOffset(head).value_or(0)};
+    const wire::RequestHead head = wire::ReadRequestHead(bytes);
+    // Receiving it is the larger part of its cost: what has no prospect is refused before.
+    RETURN_IF_ERROR(InferCall::Foresee(context_, call, head));
+    return grpc::MessagePlan{.aligned_at = head.first_raw_tensor.value_or(0)};
   }
   void OnMessage(grpc::Call& call, Buffer message) override {
     InferCall::Start(context_, call, std::move(message));

@@ -25,6 +25,12 @@ bool InlineRunner::Remove(const ModelVersion& model, QueueEntry& entry) {
   return true;
 }
 
+Status InlineRunner::Foresee(const ModelVersion& model, QueueEntry& entry) {
+  // What runs inline does not wait for the scheduler's queue.
+  if (model.warmup().run_inline) return {};
+  return scheduler_.Foresee(model.queue(), entry);
+}
+
 void InlineRunner::RunTurn() {
   TimeNs budget = kInlineBudget;
   turn_.swap(touched_);

@@ -27,6 +27,8 @@ class InlineRunner final {
   void Enqueue(const ModelVersion& model, QueueEntry& entry);
   // True: the entry will not be delivered. False: it will.
   bool Remove(const ModelVersion& model, QueueEntry& entry);
+  // OK, or why `entry` would be refused if it came now.
+  Status Foresee(const ModelVersion& model, QueueEntry& entry);
   // At the end of a turn. Delivers what it runs, and what the scheduler has no room for.
   void RunTurn();
 

@@ -164,7 +164,8 @@ Status DecodeInferRequest(std::span<const std::byte> message, InferRequest& requ
   }
 }
 
-std::optional<std::size_t> FirstRawTensorOffset(std::span<const std::byte> head) {
+RequestHead ReadRequestHead(std::span<const std::byte> head) {
+  RequestHead read;
   std::size_t position = 0;
   const auto varint = [&head, &position]() -> std::optional<std::uint64_t> {
     std::uint64_t value = 0;
@@ -179,14 +180,21 @@ std::optional<std::size_t> FirstRawTensorOffset(std::span<const std::byte> head)
   while (position < head.size()) {
     const std::optional<std::uint64_t> key = varint();
     // Every field before the raw contents is length-delimited; anything else is not worth a guess.
-    if (!key.has_value() || (*key & 7) != kLengthDelimited) return std::nullopt;
+    if (!key.has_value() || (*key & 7) != kLengthDelimited) break;
     const std::optional<std::uint64_t> size = varint();
-    if (!size.has_value()) return std::nullopt;
-    if (*key >> 3 == request_tag::kRawInputContents) return position;
-    if (*size > head.size() - position) return std::nullopt;
-    position += static_cast<std::size_t>(*size);
+    if (!size.has_value()) break;
+    if (*key >> 3 == request_tag::kRawInputContents) {
+      read.first_raw_tensor = position;
+      break;
+    }
+    if (*size > head.size() - position) break;
+    const auto length = static_cast<std::size_t>(*size);
+    const char* const text = reinterpret_cast<const char*>(head.data()) + position;
+    if (*key >> 3 == request_tag::kModelName) read.model_name = {text, length};
+    if (*key >> 3 == request_tag::kModelVersion) read.model_version = {text, length};
+    position += length;
   }
-  return std::nullopt;
+  return read;
 }
 
 }  // namespace penstock::wire

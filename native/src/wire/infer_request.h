@@ -41,8 +41,13 @@ struct InferRequest {
 // send are INVALID_ARGUMENT; parameters that ask for what is not served here are UNIMPLEMENTED.
 Status DecodeInferRequest(std::span<const std::byte> message, InferRequest& request);
 
-// Where the bytes of the first raw tensor begin, if `head`, the first bytes of a message, reaches
-// that far: what a receive buffer is to be aligned for.
-std::optional<std::size_t> FirstRawTensorOffset(std::span<const std::byte> head);
+// What the first bytes of a message tell before the rest is there.
+struct RequestHead {
+  std::string_view model_name;  // empty where it is not among them
+  std::string_view model_version;
+  // Where the bytes of the first raw tensor begin: what a receive buffer is to be aligned for.
+  std::optional<std::size_t> first_raw_tensor{};
+};
+RequestHead ReadRequestHead(std::span<const std::byte> head);
 
 }  // namespace penstock::wire

@@ -160,7 +160,7 @@ TEST(InferRequestTest, ChangedAndRandomBytes_NeverReachOutside) {
         bytes[random.Below(bytes.size())] = static_cast<std::byte>(random.Below(256));
       }
     }
-    FirstRawTensorOffset(bytes);
+    ReadRequestHead(bytes).first_raw_tensor;
     if (!DecodeInferRequest(bytes, request).ok()) continue;
     for (const auto& raw : request.raw_input_contents) {
       ASSERT_GE(raw.data(), bytes.data());
@@ -169,7 +169,7 @@ TEST(InferRequestTest, ChangedAndRandomBytes_NeverReachOutside) {
   }
 }
 
-TEST(InferRequestTest, FirstRawTensorOffset_IsWhereItsBytesBegin) {
+TEST(InferRequestTest, ReadRequestHead_IsWhereItsBytesBegin) {
   const std::string message =
       EncodeRequest("mlp", "id", {{"a", {2, 2}, {1, 2, 3, 4}}, {"b", {1}, {7}}});
   InferRequest request;
@@ -177,7 +177,8 @@ TEST(InferRequestTest, FirstRawTensorOffset_IsWhereItsBytesBegin) {
   const auto expected =
       static_cast<std::size_t>(request.raw_input_contents[0].data() - BytesOf(message).data());
   for (std::size_t size = 0; size <= message.size(); ++size) {
-    const std::optional<std::size_t> offset = FirstRawTensorOffset(BytesOf(message).first(size));
+    const std::optional<std::size_t> offset =
+        ReadRequestHead(BytesOf(message).first(size)).first_raw_tensor;
     if (size >= expected) {
       EXPECT_EQ(offset, expected);
     } else {
@@ -186,12 +187,13 @@ TEST(InferRequestTest, FirstRawTensorOffset_IsWhereItsBytesBegin) {
   }
 }
 
-TEST(InferRequestTest, FirstRawTensorOffset_OfHugeLengths) {
+TEST(InferRequestTest, ReadRequestHead_OfHugeLengths) {
   // A length of 2^64-1, and keys that never end.
-  EXPECT_EQ(FirstRawTensorOffset(BytesOf("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")),
-            std::nullopt);
-  EXPECT_EQ(FirstRawTensorOffset(BytesOf(std::string(100, '\xff'))), std::nullopt);
-  EXPECT_EQ(FirstRawTensorOffset({}), std::nullopt);
+  EXPECT_EQ(
+      ReadRequestHead(BytesOf("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")).first_raw_tensor,
+      std::nullopt);
+  EXPECT_EQ(ReadRequestHead(BytesOf(std::string(100, '\xff'))).first_raw_tensor, std::nullopt);
+  EXPECT_EQ(ReadRequestHead({}).first_raw_tensor, std::nullopt);
 }
 
 }  // namespace
