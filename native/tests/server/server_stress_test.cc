@@ -1,10 +1,14 @@
 // The whole server in one process against clients that misbehave, over loopback sockets: whatever
-// they do, every call accepted is finished once, and nothing of it stays. Also how it stops.
+// they do, every call accepted is finished once, and nothing of it stays. Also how it stops, idle
+// and in the midst of it.
 //
 // PENSTOCK_STRESS_REQUESTS (200000) and PENSTOCK_TEST_SEED are read from the environment.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <iostream>
+#include <limits>
 #include <thread>
 
 #include <penstock/server.h>
@@ -44,28 +48,79 @@ void ExpectAtRest(const Server& server) {
   EXPECT_EQ(counts.accepted, counts.finished);
 }
 
-// One row of a model and its answer, straight from the engine.
+// Bytes of an input: numbers between -1 and 1, or strings of any length with any bytes.
+std::string RandomInput(DataType dtype, std::int64_t count, RandomSource& random) {
+  std::string bytes;
+  const auto append = [&bytes](const void* data, std::size_t size) {
+    bytes.append(static_cast<const char*>(data), size);
+  };
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (dtype == DataType::kBytes) {
+      const std::vector<std::byte> text = random.Bytes(random.Below(40));
+      const auto length = static_cast<std::uint32_t>(text.size());
+      append(&length, sizeof(length));
+      append(text.data(), text.size());
+    } else {
+      const float value = static_cast<float>(random.Below(2000)) / 1000 - 1;
+      append(&value, sizeof(value));
+    }
+  }
+  return bytes;
+}
+
+// A request of a model and its answer, straight from the engine.
 StressClient::Sample MakeSample(Session& session, const std::string& model,
                                 const std::vector<std::int64_t>& shape, RandomSource& random) {
-  StressClient::Sample sample = {
-      .model = model, .input_name = session.inputs()[0].name, .shape = shape};
+  const TensorSpec& spec = session.inputs()[0];
   std::int64_t count = 1;
   Shape dims;
   for (const std::int64_t dim : shape) {
     count *= dim;
     dims.Append(dim);
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    sample.input.push_back(static_cast<float>(random.Below(2000)) / 1000 - 1);
-  }
+  StressClient::Sample sample = {.model = model,
+                                 .input = {.name = spec.name,
+                                           .datatype = std::string(DataTypeName(spec.dtype)),
+                                           .shape = shape,
+                                           .bytes = RandomInput(spec.dtype, count, random)}};
   const TensorView input = {
-      .dtype = DataType::kFp32, .shape = dims, .data = std::as_bytes(std::span(sample.input))};
+      .dtype = spec.dtype, .shape = dims, .data = std::as_bytes(std::span(sample.input.bytes))};
   const Result<std::unique_ptr<SessionOutputs>> outputs = session.Run({&input, 1});
   CHECK(outputs.ok());
   const std::span<const std::byte> bytes = outputs.value()->tensors()[0].data;
-  sample.output.resize(bytes.size() / sizeof(float));
-  std::memcpy(sample.output.data(), bytes.data(), bytes.size());
+  sample.output.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  // The batch that it ran in decides the order of additions.
+  if (model == "mlp") sample.tolerance = 1e-4F;
   return sample;
+}
+
+// What the clients of both tests ask.
+struct Samples {
+  std::vector<StressClient::Sample> small;
+  StressClient::Sample large;
+};
+
+std::vector<ModelSource> StressModels() {
+  return {Model("mlp"), Model("free_inner", Execution::kPool), Model("identity_fp32"),
+          Model("identity_bytes", Execution::kPool)};
+}
+
+Result<Samples> MakeSamples(RandomSource& random) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<OrtRuntime> runtime, OrtRuntime::Open(OrtLibraryPath()));
+  Samples samples;
+  for (const ModelSource& model : StressModels()) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<Session> session,
+                     runtime->CreateSession({.model_path = model.path}));
+    for (std::int64_t rows = 1; rows <= 4; ++rows) {
+      std::vector<std::int64_t> shape = {rows, model.name == "mlp" ? 64 : 3};
+      if (model.name == "free_inner") shape = {rows, 7, 2};
+      samples.small.push_back(MakeSample(*session, model.name, shape, random));
+    }
+    if (model.name == "free_inner") {
+      samples.large = MakeSample(*session, model.name, {1, 75'264, 2}, random);
+    }
+  }
+  return samples;
 }
 
 std::int64_t RequestsInAll() {
@@ -76,36 +131,22 @@ std::int64_t RequestsInAll() {
 TEST(ServerStressTest, MisbehavingClients_LeaveNothingBehind) {
   const std::uint64_t seed = RandomSource::Seed(2026);
   SCOPED_TRACE(seed);
-  Result<std::unique_ptr<OrtRuntime>> runtime = OrtRuntime::Open(OrtLibraryPath());
-  ASSERT_TRUE(runtime.ok()) << runtime.status().ToString();
   RandomSource random(seed);
-  std::vector<StressClient::Sample> small;
-  StressClient::Sample large;
-  for (const std::string name : {"mlp", "free_inner", "identity_fp32"}) {
-    Result<std::unique_ptr<Session>> session =
-        (*runtime)->CreateSession({.model_path = TestModelPath(name)});
-    ASSERT_TRUE(session.ok()) << session.status().ToString();
-    for (std::int64_t rows = 1; rows <= 4; ++rows) {
-      std::vector<std::int64_t> shape = {rows, name == "mlp" ? 64 : 3};
-      if (name == "free_inner") shape = {rows, 7, 2};
-      small.push_back(MakeSample(**session, name, shape, random));
-      // The batch that it ran in decides the order of additions.
-      if (name == "mlp") small.back().tolerance = 1e-4F;
-    }
-    if (name == "free_inner") large = MakeSample(**session, name, {1, 75'264, 2}, random);
-  }
+  Result<Samples> samples = MakeSamples(random);
+  ASSERT_TRUE(samples.ok()) << samples.status().ToString();
 
-  std::unique_ptr<Server> server =
-      MustCreate({Model("mlp"), Model("free_inner", Execution::kPool), Model("identity_fp32")});
+  std::unique_ptr<Server> server = MustCreate(StressModels());
   ASSERT_NE(server, nullptr);
   constexpr std::int64_t kClients = 3;
+  const std::atomic<bool> stopping = false;
   StressTotals totals;
   {
     std::mutex mu;
     std::vector<std::jthread> threads;
     for (std::uint64_t i = 0; i < kClients; ++i) {
       threads.emplace_back([&, i] {
-        StressClient client(server->grpc_port(), seed + i, small, large);
+        StressClient client(server->grpc_port(), seed + i, samples->small, samples->large,
+                            stopping);
         const StressTotals mine = client.Run(RequestsInAll() / kClients);
         const std::lock_guard<std::mutex> lock(mu);
         totals.Add(mine);
@@ -128,6 +169,54 @@ TEST(ServerStressTest, MisbehavingClients_LeaveNothingBehind) {
   EXPECT_GT(totals.good, totals.started / 2) << "the disturbances were meant to be the exception";
   EXPECT_TRUE(server->Stop(std::chrono::seconds(10)));
   ExpectAtRest(*server);
+}
+
+// A server's whole life: it loads, is busy, and is told to stop at some moment. Returns what went
+// wrong.
+std::vector<std::string> LiveOnce(const Samples& samples, RandomSource& random) {
+  std::unique_ptr<Server> server = MustCreate(StressModels());
+  if (server == nullptr) return {"no server"};
+  std::atomic<bool> stopping = false;
+  std::vector<StressTotals> totals(2);
+  std::vector<std::jthread> clients;
+  for (StressTotals& mine : totals) {
+    clients.emplace_back([&, seed = random.Below(1 << 30)] {
+      StressClient client(server->grpc_port(), seed, samples.small, samples.large, stopping);
+      mine = client.Run(std::numeric_limits<std::int64_t>::max());
+    });
+  }
+  const auto busy_calls = static_cast<std::int64_t>(1 + random.Below(1000));
+  const bool was_busy = WaitFor([&] { return server->live_counts().finished >= busy_calls; });
+  constexpr std::array<int, 3> kDrainMs = {0, 20, 10'000};
+  stopping = true;
+  server->Stop(std::chrono::milliseconds(kDrainMs[random.Below(kDrainMs.size())]));
+  clients.clear();
+  ExpectAtRest(*server);
+  std::vector<std::string> wrong;
+  if (!was_busy) wrong.emplace_back("too few calls finished in thirty seconds");
+  for (const StressTotals& mine : totals) {
+    wrong.insert(wrong.end(), mine.wrong.begin(), mine.wrong.end());
+  }
+  return wrong;
+}
+
+// One server loads or stops while the other serves, in one process and on one engine.
+TEST(ServerStressTest, LoadsAndStopsWhileBusy_LeaveNothingBehind) {
+  const std::uint64_t seed = RandomSource::Seed(2027);
+  SCOPED_TRACE(seed);
+  RandomSource samples_random(seed);
+  Result<Samples> samples = MakeSamples(samples_random);
+  ASSERT_TRUE(samples.ok()) << samples.status().ToString();
+  constexpr int kLives = 10;
+  std::vector<std::jthread> servers;
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    servers.emplace_back([&samples, seed, i] {
+      RandomSource random(seed + i);
+      for (int life = 0; life < kLives; ++life) {
+        for (const std::string& wrong : LiveOnce(*samples, random)) ADD_FAILURE() << wrong;
+      }
+    });
+  }
 }
 
 // A model that takes as long as its input says.

@@ -1,10 +1,10 @@
 #include "server/stress_client.h"
 
 #include <cmath>
+#include <cstring>
 #include <exception>
 
 #include "support/frames.h"
-#include "support/infer_messages.h"
 
 namespace penstock {
 namespace {
@@ -12,10 +12,18 @@ namespace {
 constexpr std::size_t kOpenMax = 32;
 constexpr std::size_t kWrongMax = 20;
 
-bool Near(const std::vector<float>& got, const std::vector<float>& expected, float tolerance) {
-  if (got.size() != expected.size()) return false;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    if (!(std::abs(got[i] - expected[i]) <= tolerance)) return false;
+float FloatAt(std::string_view bytes, std::size_t at) {
+  float value = 0;
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  return value;
+}
+
+bool Matches(std::string_view got, const StressClient::Sample& sample) {
+  if (sample.tolerance == 0 || got.size() != sample.output.size()) return got == sample.output;
+  for (std::size_t at = 0; at < got.size(); at += sizeof(float)) {
+    if (!(std::abs(FloatAt(got, at) - FloatAt(sample.output, at)) <= sample.tolerance)) {
+      return false;
+    }
   }
   return true;
 }
@@ -32,7 +40,7 @@ void StressTotals::Add(const StressTotals& other) {
 }
 
 StressTotals StressClient::Run(std::int64_t requests) {
-  while (totals_.started < requests && totals_.wrong.size() < kWrongMax) {
+  while (totals_.started < requests && totals_.wrong.size() < kWrongMax && !stopping_) {
     const auto life = static_cast<std::int64_t>(1 + random_.Below(random_.OneIn(3) ? 20 : 3000));
     Live(std::min(life, requests - totals_.started));
   }
@@ -41,7 +49,10 @@ StressTotals StressClient::Run(std::int64_t requests) {
 
 void StressClient::Live(std::int64_t requests) {
   client_ = SocketClient::Connect(port_);
-  if (client_ == nullptr) return Wrong("cannot connect");
+  if (client_ == nullptr) {
+    if (!stopping_) Wrong("cannot connect");
+    return;
+  }
   // One life in four ends before its time.
   const bool breaks_off = random_.OneIn(4);
   const std::int64_t last = totals_.started + requests;
@@ -54,7 +65,7 @@ void StressClient::Live(std::int64_t requests) {
     const bool idle = totals_.started >= last || open_.size() >= kOpenMax;
     const std::size_t send_max = random_.OneIn(4) ? 1 + random_.Below(3000) : std::string::npos;
     if (!client_->Pump(idle ? 20 : 0, send_max)) {
-      Wrong("the server closed the connection");
+      if (!stopping_) Wrong("the server closed the connection");
       break;
     }
     CollectEnded();
@@ -65,7 +76,7 @@ void StressClient::Live(std::int64_t requests) {
   }
   totals_.lost += static_cast<std::int64_t>(open_.size());
   open_.clear();
-  if (breaks_off && random_.OneIn(2)) client_->Abort();
+  if (breaks_off && random_.OneIn(2) && !client_->ended()) client_->Abort();
   client_.reset();
 }
 
@@ -74,8 +85,8 @@ void StressClient::StartRequest() {
   open.sample = random_.OneIn(300) ? &large_ : &small_[random_.Below(small_.size())];
   open.id = std::to_string(seed_) + "-" + std::to_string(totals_.started++);
   const Sample& sample = *open.sample;
-  const std::string message = frames::Message(
-      EncodeRequest(sample.model, open.id, {{sample.input_name, sample.shape, sample.input}}));
+  const std::string message =
+      frames::Message(EncodeRawRequest(sample.model, open.id, {sample.input}));
   Http2Client::Fields more;
   if (random_.OneIn(10)) {
     open.has_deadline = true;
@@ -141,6 +152,8 @@ void StressClient::Check(const Open& open, const Http2Client::Reply& reply) {
     ++totals_.cancelled;
   } else if ((status == "4" || status == "8") && open.has_deadline) {
     ++totals_.expired;
+  } else if (status != "0" && stopping_) {
+    ++totals_.lost;
   } else if (status != "0") {
     Wrong("status '" + status + "' " + reply.Find("grpc-message") + ", stream error " +
           std::to_string(reply.error_code));
@@ -148,7 +161,7 @@ void StressClient::Check(const Open& open, const Http2Client::Reply& reply) {
     try {
       const Response response = DecodeResponse(std::string_view(reply.body).substr(5));
       if (response.id != open.id) return Wrong("the answer of " + response.id + " for " + open.id);
-      if (!Near(response.Floats(0), open.sample->output, open.sample->tolerance)) {
+      if (!Matches(response.outputs.at(0).raw, *open.sample)) {
         return Wrong("a wrong answer of " + open.sample->model);
       }
       ++totals_.good;

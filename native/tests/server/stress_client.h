@@ -2,12 +2,14 @@
 // moment, lost connections, short deadlines, split and large messages. Good answers are checked.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "support/infer_messages.h"
 #include "support/random_source.h"
 #include "support/socket_client.h"
 
@@ -19,7 +21,7 @@ struct StressTotals {
   std::int64_t good = 0;           // answered and right
   std::int64_t expired = 0;        // DEADLINE_EXCEEDED, or refused since it would be
   std::int64_t cancelled = 0;      // reset by the client
-  std::int64_t lost = 0;           // with their connection
+  std::int64_t lost = 0;           // with their connection, or with the server
   std::vector<std::string> wrong;  // what must not happen
 
   void Add(const StressTotals& other);
@@ -27,20 +29,26 @@ struct StressTotals {
 
 class StressClient final {
  public:
-  // An answer known beforehand: a request and the bytes of its outputs.
+  // An answer known beforehand: a request and the bytes of its output.
   struct Sample {
     std::string model;
-    std::string input_name;
-    std::vector<std::int64_t> shape;
-    std::vector<float> input;
-    std::vector<float> output;
-    float tolerance = 0;  // absolute; 0: the same bits
+    RawTensor input;
+    std::string output;
+    float tolerance = 0;  // absolute, between floats; 0: the same bytes
   };
 
+  // Once `stopping` is true the server may refuse, cut off and close what it likes; what it
+  // answers must still be right. It outlives the client.
   StressClient(std::uint16_t port, std::uint64_t seed, const std::vector<Sample>& small,
-               const Sample& large)
-      : port_(port), random_(seed), seed_(seed), small_(small), large_(large) {}
+               const Sample& large, const std::atomic<bool>& stopping)
+      : port_(port),
+        random_(seed),
+        seed_(seed),
+        small_(small),
+        large_(large),
+        stopping_(stopping) {}
 
+  // That many, or until the server stops.
   StressTotals Run(std::int64_t requests);
 
  private:
@@ -65,6 +73,7 @@ class StressClient final {
   const std::uint64_t seed_;
   const std::vector<Sample>& small_;
   const Sample& large_;
+  const std::atomic<bool>& stopping_;
   StressTotals totals_;
   std::unique_ptr<SocketClient> client_;
   std::map<std::int32_t, Open> open_;

@@ -14,6 +14,29 @@ namespace penstock {
 
 inline constexpr char kInferPath[] = "/inference.GRPCInferenceService/ModelInfer";
 
+struct RawTensor {
+  std::string name;
+  std::string datatype;
+  std::vector<std::int64_t> shape;
+  std::string bytes;
+};
+
+inline std::string EncodeRawRequest(std::string_view model, std::string_view id,
+                                    const std::vector<RawTensor>& inputs) {
+  std::string message;
+  protozero::pbf_writer request(message);
+  request.add_string(1, model.data(), model.size());
+  request.add_string(3, id.data(), id.size());
+  for (const RawTensor& input : inputs) {
+    protozero::pbf_writer tensor(request, 5);
+    tensor.add_string(1, input.name);
+    tensor.add_string(2, input.datatype);
+    tensor.add_packed_int64(3, input.shape.begin(), input.shape.end());
+  }
+  for (const RawTensor& input : inputs) request.add_bytes(7, input.bytes);
+  return message;
+}
+
 struct FloatTensor {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -22,21 +45,15 @@ struct FloatTensor {
 
 inline std::string EncodeRequest(std::string_view model, std::string_view id,
                                  const std::vector<FloatTensor>& inputs) {
-  std::string message;
-  protozero::pbf_writer request(message);
-  request.add_string(1, model.data(), model.size());
-  request.add_string(3, id.data(), id.size());
+  std::vector<RawTensor> raw;
   for (const FloatTensor& input : inputs) {
-    protozero::pbf_writer tensor(request, 5);
-    tensor.add_string(1, input.name);
-    tensor.add_string(2, "FP32");
-    tensor.add_packed_int64(3, input.shape.begin(), input.shape.end());
+    raw.push_back({.name = input.name,
+                   .datatype = "FP32",
+                   .shape = input.shape,
+                   .bytes = std::string(reinterpret_cast<const char*>(input.values.data()),
+                                        input.values.size() * sizeof(float))});
   }
-  for (const FloatTensor& input : inputs) {
-    request.add_bytes(7, reinterpret_cast<const char*>(input.values.data()),
-                      input.values.size() * sizeof(float));
-  }
-  return message;
+  return EncodeRawRequest(model, id, raw);
 }
 
 struct Response {
