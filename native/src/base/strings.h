@@ -35,4 +35,8 @@ std::string StrCat(const Pieces&... pieces) {
 // longer than 64 bytes is cut, so that an error never repeats a megabyte or breaks a log line.
 std::string Printable(std::string_view text);
 
+// As protobuf demands of every string field: no surrogates, nothing above U+10FFFF, nothing longer
+// than it need be.
+bool IsUtf8(std::string_view text);
+
 }  // namespace penstock

@@ -116,6 +116,8 @@ Status DecodeFields(pbf_reader reader, InferRequest& request) {
         break;
       case request_tag::kId:
         request.id = StringOf(reader);
+        // It is echoed, and no client could read the answer.
+        if (!IsUtf8(request.id)) return InvalidArgument("ModelInferRequest: id is not UTF-8");
         break;
       case request_tag::kInputs:
         RETURN_IF_ERROR(CheckRoom(request.inputs, "inputs"));

@@ -110,6 +110,13 @@ TEST(InferRequestTest, ContentsTwice_AreRefused) {
             "input 'x': contents given more than once");
 }
 
+TEST(InferRequestTest, IdOfNoText_IsRefused) {
+  InferRequest request;
+  EXPECT_EQ(DecodeInferRequest(BytesOf(EncodeRequest("m", "\xc0\x80", {})), request).message(),
+            "ModelInferRequest: id is not UTF-8");
+  EXPECT_TRUE(DecodeInferRequest(BytesOf(EncodeRequest("m", "\u00e4\u20ac", {})), request).ok());
+}
+
 TEST(InferRequestTest, NineDimensions_AreRefusedNotCounted) {
   InferRequest request;
   const Status status = DecodeInferRequest(
