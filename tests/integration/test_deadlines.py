@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 from support import infer, made_models, protos, raw_http2
+from support.counting import CountedServer
 from support.raw_http2 import RawHttp2
 
 TIMEOUT_S = 60.0
@@ -220,50 +217,11 @@ def fill_queue(raw: RawHttp2, message: bytes) -> tuple[int, int]:
             return pending[0], pending[1]
 
 
-class CountedServer:
-    """support/counted_server.py as a process."""
-
-    def __init__(self, *models: Path) -> None:
-        program = Path(raw_http2.__file__).parent / "counted_server.py"
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", program, *models],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.address = self._line().removeprefix("ready ")
-
-    def counts(self) -> dict[str, int]:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        made: dict[str, int] = json.loads(self._line())
-        return made
-
-    def wait_until_at_rest(self) -> dict[str, int]:
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            counts = self.counts()
-            if not any(counts[name] for name in ("connections", "calls", "buffers")):
-                return counts
-            assert time.monotonic() < deadline, counts
-
-    def stop(self) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        code = self.process.wait(TIMEOUT_S)
-        self.process.stdout.close()
-        return code
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().removesuffix("\n")
-
-
 @pytest.fixture
 def counted_server(test_models: Path, slow_model: Path) -> Iterator[CountedServer]:
-    server = CountedServer(test_models / "mlp.onnx", slow_model)
+    server = CountedServer(
+        test_models / "mlp.onnx", slow_model, model={"execution": "pool", "max_batch_size": 4}
+    )
     try:
         yield server
     finally:

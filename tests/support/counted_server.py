@@ -1,6 +1,9 @@
 """A server inside a Python process of its own, so that a test can read its live counts.
 
-    python -W error counted_server.py MODEL.onnx...     the models run in the compute pool
+    python -W error counted_server.py SETTINGS MODEL.onnx...
+
+SETTINGS is a JSON object: `server` and `model` hold settings by name. CountedServer of
+support/counting.py runs it.
 
 Prints `ready HOST:PORT`, then the live counts as one JSON line for each line that it reads, and
 stops with a drain once its standard input ends. Exit code 0: everything finished.
@@ -21,15 +24,17 @@ COUNTS = ("connections", "calls", "buffers", "accepted", "finished")
 
 
 def main() -> int:
-    options = make_server_options({"grpc_port": 0, "onnxruntime_library": str(find_onnxruntime())})
+    settings = json.loads(sys.argv[1])
+    defaults = {"grpc_port": 0, "onnxruntime_library": str(find_onnxruntime())}
+    options = make_server_options(defaults | settings["server"])
     sources = [
         _core.ModelSource(
             name=Path(path).stem,
             version=1,
             path=path,
-            options=make_model_options({"execution": "pool", "max_batch_size": 4}),
+            options=make_model_options(settings["model"]),
         )
-        for path in sys.argv[1:]
+        for path in sys.argv[2:]
     ]
     server = _core.Server.create(options, sources)
     print(f"ready {server.host}:{server.grpc_port}", flush=True)

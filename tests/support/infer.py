@@ -87,7 +87,7 @@ def parse_response(data: bytes) -> Any:
     return protos.message_class("inference.ModelInferResponse").FromString(data)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=128)
 def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # One thread, as the server runs it: with more, ONNX Runtime may add up in another order.

@@ -40,6 +40,18 @@ _WINDOW_MAX = 2**31 - 1
 _DEFAULT_WINDOW = 65535
 
 
+def grpc_headers(path: str, content_type: str = "application/grpc") -> list[tuple[str, str]]:
+    """The fields of a call as any client sends them."""
+    return [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "test"),
+        ("te", "trailers"),
+        ("content-type", content_type),
+    ]
+
+
 def message_bytes(message: bytes, *, length: int | None = None, compressed: bool = False) -> bytes:
     """A gRPC message with its prefix, which may lie about the length."""
     return struct.pack(">BI", compressed, len(message) if length is None else length) + message
@@ -131,17 +143,11 @@ class RawHttp2:
         extra: Iterable[tuple[str, str]] = (),
         content_type: str = "application/grpc",
         end_stream: bool = False,
+        fields: Iterable[tuple[str, str]] | None = None,
     ) -> HeadersFrame:
-        """HEADERS of a new call."""
-        fields = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", path),
-            (":authority", "test"),
-            ("te", "trailers"),
-            ("content-type", content_type),
-            *extra,
-        ]
+        """HEADERS of a new call; `fields` stand for all that the others say."""
+        if fields is None:
+            fields = [*grpc_headers(path, content_type), *extra]
         frame = HeadersFrame(self._next_stream, data=self.encoder.encode(fields))
         frame.flags.add("END_HEADERS")
         if end_stream:
