@@ -1,9 +1,8 @@
-// The Python module penstock._core: Server and the values it takes and returns, nothing more. Any
+// The Python module penstock._core, and in it Server and the values it takes and returns. Any
 // Python thread may call it; the GIL is released around everything that blocks. Knows only
 // native/include/penstock.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -16,6 +15,9 @@
 
 #include <penstock/server.h>
 
+#include "engine.h"
+#include "errors.h"
+#include "fork_guarded.h"
 #include "load.h"
 #include "options_from_python.h"
 
@@ -24,17 +26,7 @@ namespace {
 
 namespace py = pybind11;
 
-// Raised by PyInit only; a module-level object that lives as long as the interpreter.
-PyObject* error_class = nullptr;
-
-[[noreturn]] void Raise(const Error& error) {
-  const py::tuple arguments = py::make_tuple(error.code, error.message);
-  PyErr_SetObject(error_class, arguments.ptr());
-  throw py::error_already_set();
-}
-
-// Owns a Server for Python. A forked child has the object but none of its threads, so there every
-// method raises, and the destructor leaves the server alone: joining would wait for ever.
+// Owns a Server for Python.
 class ServerHandle final {
  public:
   static std::unique_ptr<ServerHandle> Create(const py::object& options,
@@ -46,42 +38,25 @@ class ServerHandle final {
       const py::gil_scoped_release release;
       server = Server::Create(server_options, models, &error);
     }
-    if (server == nullptr) Raise(error);
+    if (server == nullptr) RaiseError(error);
     return std::unique_ptr<ServerHandle>(new ServerHandle(std::move(server)));
   }
 
-  ~ServerHandle() {
-    if (getpid() != owner_pid_) {
-      static_cast<void>(server_.release());
-      return;
-    }
-    const py::gil_scoped_release release;
-    server_.reset();
-  }
-  ServerHandle(const ServerHandle&) = delete;
-  ServerHandle& operator=(const ServerHandle&) = delete;
-
   bool Stop(std::int64_t drain_timeout_ms) {
-    Server& server = Checked();
+    Server& server = server_.Get();
     if (drain_timeout_ms < 0) throw py::value_error("drain_timeout_ms is negative");
     if (stopped_.exchange(true)) throw std::runtime_error("the server was stopped before");
     const py::gil_scoped_release release;
     return server.Stop(std::chrono::milliseconds(drain_timeout_ms));
   }
 
-  Server& Checked() const {
-    if (getpid() != owner_pid_) {
-      throw std::runtime_error("the server belongs to the process that forked this one");
-    }
-    return *server_;
-  }
+  Server& Get() const { return server_.Get(); }
 
  private:
   explicit ServerHandle(std::unique_ptr<Server> server)
-      : server_(std::move(server)), owner_pid_(getpid()) {}
+      : server_(std::move(server), "the server") {}
 
-  std::unique_ptr<Server> server_;
-  const pid_t owner_pid_;
+  ForkGuarded<Server> server_;
   std::atomic<bool> stopped_ = false;  // seq_cst; Python threads may race to stop
 };
 
@@ -128,23 +103,23 @@ void BindServer(py::module_& module) {
   py::class_<ServerHandle>(module, "Server")
       .def_static("create", &ServerHandle::Create, py::arg("options"), py::arg("models"))
       .def("stop", &ServerHandle::Stop, py::arg("drain_timeout_ms"))
-      .def("live_counts", [](const ServerHandle& self) { return self.Checked().live_counts(); })
-      .def_property_readonly("host", [](const ServerHandle& self) { return self.Checked().host(); })
+      .def("live_counts", [](const ServerHandle& self) { return self.Get().live_counts(); })
+      .def_property_readonly("host", [](const ServerHandle& self) { return self.Get().host(); })
       .def_property_readonly("grpc_port",
-                             [](const ServerHandle& self) { return self.Checked().grpc_port(); })
+                             [](const ServerHandle& self) { return self.Get().grpc_port(); })
       .def_property_readonly("models",
-                             [](const ServerHandle& self) { return self.Checked().models(); });
+                             [](const ServerHandle& self) { return self.Get().models(); });
 }
 
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  error_class = PyErr_NewException("penstock._core.Error", nullptr, nullptr);
-  if (error_class == nullptr) throw py::error_already_set();
-  module.attr("Error") = py::reinterpret_borrow<py::object>(error_class);
+  ForkGeneration::Watch();
+  BindErrors(module);
   BindValues(module);
   BindServer(module);
-  BindLoad(module, error_class);
+  BindEngine(module);
+  BindLoad(module);
 }
 
 }  // namespace penstock::binding

@@ -3,7 +3,6 @@
 #include "load.h"
 
 #include <pybind11/stl.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
@@ -16,18 +15,13 @@
 
 #include <penstock/load.h>
 
+#include "errors.h"
+#include "fork_guarded.h"
+
 namespace penstock::binding {
 namespace {
 
 namespace py = pybind11;
-
-PyObject* error_class = nullptr;
-
-[[noreturn]] void Raise(const Error& error) {
-  const py::tuple arguments = py::make_tuple(error.code, error.message);
-  PyErr_SetObject(error_class, arguments.ptr());
-  throw py::error_already_set();
-}
 
 AnswerCheck CheckFromText(std::string_view text) {
   if (text == "status") return AnswerCheck::kStatus;
@@ -77,8 +71,7 @@ std::vector<std::pair<double, std::int64_t>> Pairs(const std::vector<LoadBucket>
   return pairs;
 }
 
-// Owns a LoadRun for Python. A forked child has the object but not its thread: there it is left
-// alone, and every method raises.
+// Owns a LoadRun for Python.
 class RunHandle final {
  public:
   static std::unique_ptr<RunHandle> Create(const LoadOptions& options) {
@@ -88,24 +81,13 @@ class RunHandle final {
       const py::gil_scoped_release release;  // the host may have to be looked up
       run = LoadRun::Create(options, &error);
     }
-    if (run == nullptr) Raise(error);
+    if (run == nullptr) RaiseError(error);
     return std::unique_ptr<RunHandle>(new RunHandle(std::move(run)));
   }
 
-  ~RunHandle() {
-    if (getpid() != owner_pid_) {
-      static_cast<void>(run_.release());
-      return;
-    }
-    const py::gil_scoped_release release;
-    run_.reset();
-  }
-  RunHandle(const RunHandle&) = delete;
-  RunHandle& operator=(const RunHandle&) = delete;
-
   // Under the GIL, so that two Python threads cannot both start it.
   void Start() {
-    LoadRun& run = Checked();
+    LoadRun& run = run_.Get();
     if (std::exchange(started_, true)) throw std::runtime_error("the run was started before");
     run.Start();
   }
@@ -125,23 +107,15 @@ class RunHandle final {
   }
 
   LoadRun& Started() const {
-    LoadRun& run = Checked();
+    LoadRun& run = run_.Get();
     if (!started_) throw std::runtime_error("the run has not been started");
     return run;
   }
 
  private:
-  explicit RunHandle(std::unique_ptr<LoadRun> run) : run_(std::move(run)), owner_pid_(getpid()) {}
+  explicit RunHandle(std::unique_ptr<LoadRun> run) : run_(std::move(run), "the run") {}
 
-  LoadRun& Checked() const {
-    if (getpid() != owner_pid_) {
-      throw std::runtime_error("the run belongs to the process that forked this one");
-    }
-    return *run_;
-  }
-
-  std::unique_ptr<LoadRun> run_;
-  const pid_t owner_pid_;
+  ForkGuarded<LoadRun> run_;
   bool started_ = false;
 };
 
@@ -297,8 +271,7 @@ UnaryAnswer RunUnaryCall(const std::string& host, std::uint16_t port, const std:
 
 }  // namespace
 
-void BindLoad(py::module_& module, PyObject* error) {
-  error_class = error;
+void BindLoad(py::module_& module) {
   BindOptions(module);
   BindValues(module);
   BindResults(module);

@@ -5,7 +5,6 @@
 
 namespace penstock::binding {
 
-// `error_class` is raised for options that cannot be; it lives as long as the interpreter.
-void BindLoad(pybind11::module_& module, PyObject* error_class);
+void BindLoad(pybind11::module_& module);
 
 }  // namespace penstock::binding

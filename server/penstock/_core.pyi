@@ -1,11 +1,15 @@
 # The C++ core as native/binding/core.cc exposes it; tests/meta compares the two.
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from numpy.typing import ArrayLike, NDArray
 
 from penstock._options import ModelOptions, ServerOptions
 
 __all__ = [
+    "Engine",
+    "EngineFinished",
     "Error",
     "LiveCounts",
     "LoadCounts",
@@ -96,6 +100,43 @@ class Server:
     def grpc_port(self) -> int: ...
     @property
     def models(self) -> list[ModelReport]: ...
+
+# penstock.Engine says what infer takes, returns and raises.
+class Engine:
+    def __init__(self, options: ServerOptions, models: Sequence[ModelSource]) -> None: ...
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, ArrayLike],
+        outputs: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+    ) -> dict[str, NDArray[Any]]: ...
+    # The answer at once, where the run is expected to end within 10 us. None: EngineFinished
+    # returns it, with the token, which must keep this object alive and stays alive until then.
+    def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, ArrayLike],
+        outputs: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
+        version: str | None = None,
+        token: object,
+    ) -> dict[str, NDArray[Any]] | None: ...
+    # What still waits ends with CANCELLED. A token that has ended is nothing.
+    def cancel(self, token: object) -> None: ...
+    def stop(self, drain_timeout_ms: int) -> bool: ...
+    def live_calls(self) -> int: ...
+    @property
+    def reports(self) -> list[ModelReport]: ...
+
+class EngineFinished:
+    def __init__(self, engine: Engine) -> None: ...
+    # Blocks with the GIL released. (token, whether it went well, answer or exception) of each call
+    # that ended; empty: the engine has stopped.
+    def next(self) -> list[tuple[Any, bool, Any]]: ...
 
 # --- the load generator: native/include/penstock/load.h says what every field means ---
 

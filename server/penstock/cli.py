@@ -54,13 +54,13 @@ def _serve(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         if value is not None:
             given[flag.scope][flag.field] = value
     try:
-        options = make_server_options(given["server"])
+        make_server_options(given["server"])
         make_model_options(given["model"])
     except ConfigError as error:
         parser.error(str(error))
     from penstock.serve import serve
 
-    return serve(parsed.paths, options=options, model_defaults=given["model"])
+    return serve(parsed.paths, {**given["model"], **given["server"]})
 
 
 def _make_parser() -> argparse.ArgumentParser:

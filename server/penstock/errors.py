@@ -1,20 +1,37 @@
-"""What can go wrong while Penstock is configured and started. Each message says what to do.
+"""What can go wrong while Penstock is configured and started, and while an Engine runs.
 
     PenstockError
     |-- ConfigError          a setting or a model.yaml is wrong; the message names the key
     |-- RepositoryError      a path holds no model, or one with a wrong name or version
     |-- RuntimeLibraryError  no ONNX Runtime is installed, or two that overwrite each other
-    `-- ServerError          the core could not load a model, bind the port or start
+    |-- ServerError          the core could not load a model, bind the port or start
+    `-- InferError           a call of an Engine failed; .code is a canonical gRPC status code
+        |-- InvalidRequestError  the tensors are not what the model takes
+        |-- NotFoundError        no such model or version
+        |-- DeadlineError        its turn did not come within the timeout
+        |-- OverloadedError      the model's queue is full
+        `-- UnavailableError     the engine is closed
 
-The messages are for the operator of the server and may name paths. None reaches a client.
+Messages say what to do. All but those of InferError may name paths: they are for the operator of
+the server, and none reaches a client.
 """
+
+from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "DeadlineError",
+    "InferError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "OverloadedError",
     "PenstockError",
     "RepositoryError",
     "RuntimeLibraryError",
     "ServerError",
+    "UnavailableError",
+    "make_infer_error",
+    "start_error",
 ]
 
 
@@ -40,3 +57,51 @@ class ServerError(PenstockError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class InferError(PenstockError):
+    """A call of an Engine failed; code is a canonical gRPC status code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidRequestError(InferError):
+    """The tensors are not what the model takes: INVALID_ARGUMENT."""
+
+
+class NotFoundError(InferError):
+    """No such model or version: NOT_FOUND."""
+
+
+class DeadlineError(InferError):
+    """The call's turn did not come within its timeout: DEADLINE_EXCEEDED."""
+
+
+class OverloadedError(InferError):
+    """The model's queue is full: RESOURCE_EXHAUSTED."""
+
+
+class UnavailableError(InferError):
+    """The engine is closed: UNAVAILABLE."""
+
+
+_INFER_ERRORS: dict[int, type[InferError]] = {
+    3: InvalidRequestError,
+    4: DeadlineError,
+    5: NotFoundError,
+    8: OverloadedError,
+    14: UnavailableError,
+}
+
+
+def make_infer_error(code: int, message: str) -> InferError:
+    """The kind that stands for a canonical code. The core calls it."""
+    return _INFER_ERRORS.get(code, InferError)(code, message)
+
+
+def start_error(error: Exception) -> ServerError:
+    """What the core's own error, raised while it starts, is to its callers."""
+    code, message = error.args
+    return ServerError(code, message)

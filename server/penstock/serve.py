@@ -13,57 +13,31 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from penstock import _core
-from penstock._options import ServerOptions
-from penstock._ort import locate_runtime
-from penstock.config import load_model_options
-from penstock.errors import ServerError
-from penstock.repository import find_models
+from penstock.server import Server
 
 __all__ = ["serve"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(
-    paths: Sequence[Path], *, options: ServerOptions, model_defaults: Mapping[str, object]
-) -> int:
+def serve(paths: Sequence[Path], settings: Mapping[str, object]) -> int:
     """Serves until a signal and returns the exit code.
 
-    model_defaults are the settings of a model that its own file does not name. Raises
-    PenstockError where the server cannot start.
+    settings are those of penstock.Server. Raises PenstockError where the server cannot start.
     """
-    models = [
-        (found, load_model_options(found.settings, model_defaults)) for found in find_models(paths)
-    ]
-    sources = [
-        _core.ModelSource(
-            name=found.name, version=found.version, path=str(found.path), options=settings
-        )
-        for found, settings in models
-    ]
-    options = locate_runtime(options, (settings for _, settings in models))
     signals = _Signals()
-    running = _start(options, sources)
+    server = Server(paths, **settings)
     signals.serving.set()
-    print(f"ready grpc={_address(running.host, running.grpc_port)}", flush=True)
+    print(f"ready grpc={server.address}", flush=True)
     signals.stop.wait()
-    if running.stop(options.drain_timeout_ms):
+    if server.stop():
         return 0
     print(
-        f"penstock: error: not every call finished within {options.drain_timeout_ms} ms; "
+        f"penstock: error: not every call finished within {server.options.drain_timeout_ms} ms; "
         "the others were cancelled",
         file=sys.stderr,
     )
     return 1
-
-
-def _start(options: ServerOptions, sources: Sequence[_core.ModelSource]) -> _core.Server:
-    try:
-        return _core.Server.create(options, sources)
-    except _core.Error as error:
-        code, message = error.args
-        raise ServerError(code, message) from None
 
 
 class _Signals:
@@ -86,7 +60,3 @@ class _Signals:
             os._exit(128 + number)
         self.stop.set()
         os._exit(128 + signal.sigwait(_SIGNALS))
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

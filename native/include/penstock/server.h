@@ -1,5 +1,5 @@
-// The whole data plane behind one class: what the Python binding and native/host build, and the
-// only header besides options.h that they see. Thread-safe where it says so.
+// The whole data plane behind one class: what the Python binding and native/host build. Thread-safe
+// where it says so.
 #pragma once
 
 #include <chrono>
@@ -9,41 +9,10 @@
 #include <vector>
 
 #include <penstock/error.h>
+#include <penstock/model.h>
 #include <penstock/options.h>
 
 namespace penstock {
-
-// One model version to serve. Nothing here is parsed further: paths are absolute, names checked.
-struct ModelSource {
-  std::string name;
-  std::int64_t version = 1;
-  std::string path;  // the .onnx file
-  ModelOptions options;
-};
-
-// One input or output as clients see it.
-struct TensorReport {
-  std::string name;
-  std::string datatype;             // the protocol's name, such as "FP32"
-  std::vector<std::int64_t> shape;  // -1 where free; the batch, where there is one, stands first
-};
-
-// What a loaded version turned out to be; for `penstock models`, logs and tests.
-struct ModelReport {
-  std::string name;
-  std::int64_t version = 0;
-  std::vector<TensorReport> inputs;
-  std::vector<TensorReport> outputs;
-  std::vector<std::string> providers;  // what it was loaded for, in order of preference
-  std::string probe_note;  // which input the measurements had to use, and why; mostly empty
-  bool batchable = false;
-  std::string batchable_reason;  // why not, where it is not
-  std::string execution;         // "inline" or "pool"
-  std::string execution_reason;
-  std::int64_t max_batch_size = 1;
-  double l1_us = 0;    // measured duration of a run of one row
-  double lmax_us = 0;  // and of max_batch_size rows
-};
 
 class Server final {
  public:

@@ -61,6 +61,7 @@ class BatchQueue final {
   bool empty() const { return size_ == 0; }
   std::int64_t size() const { return size_; }
   std::int64_t rows_waiting() const;
+  QueueEntry* oldest() { return arrivals_.front(); }
   const QueueCounts& counts() const { return counts_; }
 
   std::size_t index() const { return index_; }

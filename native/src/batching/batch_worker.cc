@@ -29,6 +29,21 @@ bool BatchWorker::WorkOnce() {
   return true;
 }
 
+bool BatchWorker::TryRun(BatchQueue& queue, QueueEntry& entry) {
+  if (!scheduler_.TryBegin(queue, entry, taken_)) return false;
+  RunBatch();
+  scheduler_.Done(taken_);
+  return true;
+}
+
+void BatchWorker::RunUnasked(BatchQueue& queue, QueueEntry& entry) {
+  taken_.batch.assign(1, &entry);
+  taken_.rows = entry.rows;
+  taken_.queue = &queue;
+  taken_.began = clock_.Now();
+  RunBatch();
+}
+
 void BatchWorker::RunBatch() {
   const bool in_one_piece = runner_.Run(taken_.queue->session(), taken_.batch);
   const TimeNs now = clock_.Now();

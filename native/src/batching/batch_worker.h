@@ -12,11 +12,18 @@ namespace penstock {
 // Posts every entry to its home loop, one post for each loop. The entries are gone afterwards.
 void PostHome(std::span<QueueEntry* const> entries);
 
-// One thread's worth: takes, runs and posts one batch. False: the scheduler is closed.
+// One thread's worth of running batches.
 class BatchWorker final {
  public:
   BatchWorker(Scheduler& scheduler, const Clock& clock) : scheduler_(scheduler), clock_(clock) {}
+
+  // Takes, runs and posts one batch; blocks until there is one. False: the scheduler is closed.
   bool WorkOnce();
+  // Runs the caller's own entry where it stands, posting nothing. False: there is no free instance,
+  // or others wait for one, and nothing has happened.
+  bool TryRun(BatchQueue& queue, QueueEntry& entry);
+  // The same without asking, for runs so short that they need no permit.
+  void RunUnasked(BatchQueue& queue, QueueEntry& entry);
 
  private:
   void RunBatch();

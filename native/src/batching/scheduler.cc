@@ -26,7 +26,8 @@ void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
     }
     const AdmissionFacts facts = Facts(slot, now);
     while (QueueEntry* entry = entries.PopFront()) {
-      entry->result.status = queue.Admit(*entry, facts, Jitter());
+      entry->result.status =
+          closed_ ? Unavailable("no more requests are run") : queue.Admit(*entry, facts, Jitter());
       if (!entry->result.status.ok()) refused.PushBack(*entry);
     }
   }
@@ -98,16 +99,33 @@ bool Scheduler::TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at) {
   if (slot == nullptr) return false;
   BatchQueue& queue = *slot->queue;
   queue.Take(now, taken);
+  virtual_time_ = std::max(virtual_time_, slot->virtual_time);
+  BeginLocked(*slot, now, taken);
+  return true;
+}
+
+bool Scheduler::TryBegin(BatchQueue& queue, QueueEntry& entry, Taken& taken) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  Slot& slot = SlotOf(queue);
+  if (closed_ || !queue.empty() || slot.running >= queue.instance_count()) return false;
+  if (slot.running == 0) slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
+  taken.batch.assign(1, &entry);
+  taken.refused.clear();
+  taken.rows = entry.rows;
+  BeginLocked(slot, clock_.Now(), taken);
+  return true;
+}
+
+void Scheduler::BeginLocked(Slot& slot, TimeNs now, Taken& taken) {
+  BatchQueue& queue = *slot.queue;
   taken.queue = &queue;
   taken.began = now;
   taken.run = ++runs_;
-  virtual_time_ = std::max(virtual_time_, slot->virtual_time);
   const TimeNs expected = taken.batch.empty() ? 0 : queue.service_time().Predict(taken.rows);
-  slot->virtual_time += expected;
-  ++slot->running;
+  slot.virtual_time += expected;
+  ++slot.running;
   running_.push_back(
       {.run = taken.run, .queue = &queue, .began = now, .expected_end = now + expected});
-  return true;
 }
 
 void Scheduler::Done(const Taken& taken) {
@@ -134,6 +152,16 @@ void Scheduler::Close() {
     closed_ = true;
   }
   work_.notify_all();
+}
+
+void Scheduler::TakeAll(std::vector<QueueEntry*>& entries) {
+  const std::lock_guard<std::mutex> lock(mu_);
+  for (const Slot& slot : slots_) {
+    while (QueueEntry* const entry = slot.queue->oldest()) {
+      slot.queue->Remove(*entry);
+      entries.push_back(entry);
+    }
+  }
 }
 
 Scheduler::Snapshot Scheduler::Look(const BatchQueue& queue) {

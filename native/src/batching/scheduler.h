@@ -25,7 +25,7 @@ class Scheduler final {
   void Add(BatchQueue& queue);
 
   // Moves entries from `entries` into the queue; what is left there is refused, its result says
-  // why: no room, or no prospect of an answer in time.
+  // why: no room, no prospect of an answer in time, or closed.
   void Enqueue(BatchQueue& queue, EntryList& entries);
 
   // True: the entry was still waiting and is not any more. False: it was taken, and will be
@@ -45,11 +45,17 @@ class Scheduler final {
   void Next(Taken& taken);
   // The same without blocking. False: nothing is to be run before `wake_at`.
   bool TryNext(TimeNs now, Taken& taken, TimeNs& wake_at);
+  // For a thread that would run an entry of its own at once: `taken` is it alone where an instance
+  // is free and nobody waits for one. Done must follow. False: nothing has happened.
+  bool TryBegin(BatchQueue& queue, QueueEntry& entry, Taken& taken);
   // The batch has run: its instance is free, its time is learned.
   void Done(const Taken& taken);
 
-  // Next returns null from now on; what waits stays for its callers to Remove.
+  // Next returns null and Enqueue refuses from now on; what waits stays for its callers to Remove,
+  // or for TakeAll.
   void Close();
+  // Everything that waits, in no queue any more: the caller delivers it.
+  void TakeAll(std::vector<QueueEntry*>& entries);
 
   // Of one queue, consistent with each other.
   struct Snapshot {
@@ -77,6 +83,7 @@ class Scheduler final {
 
   Slot& SlotOf(const BatchQueue& queue);
   bool TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at);
+  void BeginLocked(Slot& slot, TimeNs now, Taken& taken);
   double Jitter();
   Slot* Choose(TimeNs now, TimeNs& wake_at);
   AdmissionFacts Facts(const Slot& slot, TimeNs now) const;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "batching/output_rows.h"
+#include "inference/response_tensors.h"
 
 namespace penstock {
 
@@ -81,7 +81,7 @@ void InferCall::Deliver() {
 
 // 5. Respond: small outputs are copied into the reply, large ones are sent from the batch's memory.
 void InferCall::Respond() {
-  CollectOutputs();
+  CollectOutputs(*model_, tensors_, result, outputs_);
   const std::array<wire::InferParameter, 2> batch = {
       {{.name = "penstock_batch_size", .value = result.batch_rows},
        {.name = "penstock_batch_row", .value = result.first_row}}};
@@ -101,24 +101,6 @@ void InferCall::RespondError(const Status& status) {
   if (result.retry_after > 0) call_->SetRetryAfter(result.retry_after);
   call_->Finish(status);
   Recycle();  // now: `status` may be our own result's
-}
-
-// The request's rows of each output that it asked for.
-void InferCall::CollectOutputs() {
-  outputs_.clear();
-  const std::span<const TensorView> tensors = result.outputs->tensors();
-  for (const std::size_t index : tensors_.outputs) {
-    const TensorView& tensor = tensors[index];
-    wire::InferOutput& output = outputs_.emplace_back();
-    output = {.name = model_->outputs()[index].name,
-              .dtype = tensor.dtype,
-              .shape = tensor.shape,
-              .data = tensor.data};
-    if (rows == result.batch_rows) continue;
-    output.shape.Set(0, rows);
-    output.data = OutputRows(*result.outputs, index,
-                             {.first = result.first_row, .count = rows, .of = result.batch_rows});
-  }
 }
 
 namespace {

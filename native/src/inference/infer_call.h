@@ -54,7 +54,6 @@ class InferCall final : public QueueEntry {
   void Deliver() override;
   void Respond();
   void RespondError(const Status& status);
-  void CollectOutputs();
   void Recycle();
 
   InferContext& context_;

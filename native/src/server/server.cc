@@ -1,23 +1,14 @@
 // The composition root: builds every layer, connects them, and takes them apart in reverse order.
 // The only file that knows them all.
-#include <algorithm>
-#include <cmath>
-#include <span>
 #include <utility>
 
 #include <penstock/server.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/strings.h"
-#include "batching/batch_worker.h"
-#include "batching/scheduler.h"
+#include "engine/model_host.h"
 #include "frontend/frontend.h"
 #include "inference/inference_service.h"
-#include "model/model_table.h"
-#include "runtime/compute_pool.h"
-#include "runtime/granted_cores.h"
-#include "session/ort_runtime.h"
 
 #ifndef PENSTOCK_VERSION
 #error "PENSTOCK_VERSION comes from the build"
@@ -25,17 +16,6 @@
 
 namespace penstock {
 namespace {
-
-Logger::Options LogOptions(const ServerOptions& options) {
-  return {.severity_min = static_cast<LogSeverity>(options.log_level),
-          .json = options.log_format == LogFormat::kJson};
-}
-
-// 0 stands for the cores that were granted, a fraction counting as one.
-int ThreadsOf(std::int64_t configured) {
-  if (configured > 0) return static_cast<int>(configured);
-  return std::max(1, static_cast<int>(std::ceil(GrantedCores())));
-}
 
 frontend::FrontendOptions FrontendOptionsOf(const ServerOptions& options) {
   return {.host = options.host,
@@ -49,46 +29,6 @@ frontend::FrontendOptions FrontendOptionsOf(const ServerOptions& options) {
                           .write_stall_timeout = options.write_stall_timeout_ms * kMillisecond},
           .inflight_bytes_max = static_cast<std::size_t>(options.max_inflight_bytes),
           .connections_max = options.max_connections};
-}
-
-WarmupConfig::Execution ExecutionOf(Execution execution) {
-  switch (execution) {
-    case Execution::kInline:
-      return WarmupConfig::Execution::kInline;
-    case Execution::kPool:
-      return WarmupConfig::Execution::kPool;
-    case Execution::kAuto:
-      break;
-  }
-  return WarmupConfig::Execution::kAuto;
-}
-
-std::vector<TensorReport> TensorReportsOf(std::span<const TensorSpec> specs) {
-  std::vector<TensorReport> reports;
-  for (const TensorSpec& spec : specs) {
-    const std::span<const std::int64_t> dims = spec.shape.dims();
-    reports.push_back({.name = spec.name,
-                       .datatype = std::string(DataTypeName(spec.dtype)),
-                       .shape = {dims.begin(), dims.end()}});
-  }
-  return reports;
-}
-
-ModelReport ReportOf(const ModelVersion& model, const std::vector<std::string>& providers) {
-  const WarmupReport& warmup = model.warmup();
-  return {.name = model.name(),
-          .version = model.version(),
-          .inputs = TensorReportsOf(model.inputs()),
-          .outputs = TensorReportsOf(model.outputs()),
-          .providers = providers,
-          .probe_note = warmup.probe_note,
-          .batchable = warmup.batchable,
-          .batchable_reason = warmup.batchable_reason,
-          .execution = warmup.run_inline ? "inline" : "pool",
-          .execution_reason = warmup.execution_reason,
-          .max_batch_size = warmup.max_batch_size,
-          .l1_us = static_cast<double>(warmup.l1_ns) / 1000,
-          .lmax_us = static_cast<double>(warmup.lmax_ns) / 1000};
 }
 
 // The inference service as the frontend wants it.
@@ -109,122 +49,59 @@ class LoopService final : public frontend::Service, public TurnHook {
 // Members in the order of construction; destroyed in reverse.
 class Server::Impl final {
  public:
-  explicit Impl(const ServerOptions& options)
-      : options_(options),
-        logger_(LogOptions(options)),
-        scheduler_(clock_, ThreadsOf(options.compute_threads)) {}
+  explicit Impl(const ServerOptions& options) : host_(options, clock_) {}
   ~Impl() { Stop(std::chrono::milliseconds(0)); }
 
   Status Start(const std::vector<ModelSource>& models);
   bool Stop(std::chrono::milliseconds drain_timeout);
 
-  const ServerOptions& options() const { return options_; }
-  const std::vector<ModelReport>& reports() const { return reports_; }
+  const ServerOptions& options() const { return host_.options(); }
+  const std::vector<ModelReport>& reports() const { return host_.reports(); }
   std::uint16_t port() const { return frontend_->port(); }
   LiveCounts live_counts() const;
 
  private:
-  Status Load(const ModelSource& source);
   Status StartFrontend();
 
-  const ServerOptions options_;
   const SteadyClock clock_;
-  Logger logger_;
   ServerState state_;
   const ReflectionIndex reflection_;
-  std::unique_ptr<OrtRuntime> runtime_;
-  ModelTable models_;
-  std::vector<ModelReport> reports_;
-  Scheduler scheduler_;
+  ModelHost host_;
   std::unique_ptr<frontend::Frontend> frontend_;
-  std::unique_ptr<ComputePool> compute_pool_;
   bool stopped_ = false;
 };
 
 Status Server::Impl::Start(const std::vector<ModelSource>& models) {
   const TimeNs began = clock_.Now();
   state_.version = PENSTOCK_VERSION;
-  ASSIGN_OR_RETURN(runtime_, OrtRuntime::Open(options_.onnxruntime_library, &logger_));
-  for (const ModelSource& source : models) RETURN_IF_ERROR(Load(source));
+  RETURN_IF_ERROR(host_.Load(models));
   RETURN_IF_ERROR(StartFrontend());
-  compute_pool_ = std::make_unique<ComputePool>(ThreadsOf(options_.compute_threads), [this] {
-    BatchWorker worker(scheduler_, clock_);
-    while (worker.WorkOnce()) {
-    }
-  });
+  host_.StartComputing();
   frontend_->Start();
-  logger_.Info("serving", {{"host", options_.host},
-                           {"grpc_port", StrCat(frontend_->port())},
-                           {"models", StrCat(models_.versions().size())},
-                           {"start_ms", StrCat((clock_.Now() - began) / kMillisecond)}});
-  return {};
-}
-
-Status Server::Impl::Load(const ModelSource& source) {
-  const ModelOptions& options = source.options;
-  const std::vector<std::string>& providers =
-      options.providers.empty() ? options_.providers : options.providers;
-  const TimeNs began = clock_.Now();
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<Session> session,
-      runtime_->CreateSession({.model_path = source.path,
-                               .intra_op_threads = static_cast<int>(options.intra_op_threads),
-                               .providers = providers,
-                               .provider_libraries = options_.provider_libraries}));
-  const TimeNs created = clock_.Now();
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<ModelVersion> model,
-      ModelVersion::Create(
-          {.name = source.name,
-           .version = source.version,
-           .warmup = {.max_batch_size = options.max_batch_size,
-                      .execution = ExecutionOf(options.execution),
-                      .runs_on_cpu = providers.empty() || providers.front() == "cpu"},
-           .instance_count = options.instance_count > 0 ? options.instance_count
-                                                        : ThreadsOf(options_.compute_threads),
-           .queue_size_max = options.max_queue_size,
-           .queue_delay_max = options.max_queue_delay_us * kMicrosecond,
-           .queue_delay_target = options.queue_delay_target_ms * kMillisecond,
-           .default_timeout = options.default_timeout_ms * kMillisecond,
-           .default_priority = static_cast<int>(options.default_priority)},
-          std::move(session), clock_));
-  const ModelReport& report = reports_.emplace_back(ReportOf(*model, providers));
-  logger_.Info("model ready", {{"model", report.name},
-                               {"version", StrCat(report.version)},
-                               {"batchable", report.batchable ? "yes" : "no"},
-                               {"batchable_reason", report.batchable_reason},
-                               {"probe_note", report.probe_note},
-                               {"max_batch_size", StrCat(report.max_batch_size)},
-                               {"execution", report.execution},
-                               {"execution_reason", report.execution_reason},
-                               {"l1_us", StrCat(std::llround(report.l1_us))},
-                               {"lmax_us", StrCat(std::llround(report.lmax_us))},
-                               {"session_ms", StrCat((created - began) / kMillisecond)},
-                               {"warmup_ms", StrCat((clock_.Now() - created) / kMillisecond)}});
-  models_.Add(std::move(model));
+  host_.logger().Info("serving", {{"host", options().host},
+                                  {"grpc_port", StrCat(frontend_->port())},
+                                  {"models", StrCat(reports().size())},
+                                  {"start_ms", StrCat((clock_.Now() - began) / kMillisecond)}});
   return {};
 }
 
 Status Server::Impl::StartFrontend() {
-  for (const std::unique_ptr<ModelVersion>& model : models_.versions()) {
-    scheduler_.Add(model->queue());
-  }
   const frontend::ServiceFactory factory =
       [this](frontend::LoopResources& loop) -> std::unique_ptr<frontend::Service> {
     return std::make_unique<LoopService>(
         InferenceService::Resources{.state = state_,
-                                    .models = models_,
+                                    .models = host_.models(),
                                     .reflection = reflection_,
-                                    .scheduler = scheduler_,
+                                    .scheduler = host_.scheduler(),
                                     .clock = clock_,
                                     .home = *loop.loop,
                                     .buffers = loop.buffers,
                                     .cells = loop.cells,
-                                    .report_batch_size = options_.report_batch_size},
+                                    .report_batch_size = options().report_batch_size},
         *loop.loop);
   };
-  ASSIGN_OR_RETURN(
-      frontend_, frontend::Frontend::Create(FrontendOptionsOf(options_), clock_, logger_, factory));
+  ASSIGN_OR_RETURN(frontend_, frontend::Frontend::Create(FrontendOptionsOf(options()), clock_,
+                                                         host_.logger(), factory));
   return {};
 }
 
@@ -239,13 +116,11 @@ bool Server::Impl::Stop(std::chrono::milliseconds drain_timeout) {
   const bool drained = closed || frontend_->live_calls() == 0;
   if (!closed) frontend_->CloseConnections();
   if (!drained) {
-    logger_.Warning("drain timed out", {{"calls_cancelled", StrCat(frontend_->live_calls())}});
-    for (const std::unique_ptr<ModelVersion>& model : models_.versions()) {
-      model->session().Terminate();
-    }
+    host_.logger().Warning("drain timed out",
+                           {{"calls_cancelled", StrCat(frontend_->live_calls())}});
+    host_.TerminateRuns();
   }
-  scheduler_.Close();
-  compute_pool_.reset();
+  host_.StopComputing();
   frontend_->Join();
   return drained;
 }

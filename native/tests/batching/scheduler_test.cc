@@ -59,6 +59,38 @@ class SchedulerTest : public testing::Test {
   bool refused_ = false;
 };
 
+TEST_F(SchedulerTest, TryBegin_TakesAFreeInstanceUnlessSomebodyWaits) {
+  BatchQueue& queue = AddQueue({.instance_count = 1});
+  TestEntry own;
+  own.AddInput(1, 2, 0);
+  Scheduler::Taken taken;
+  Scheduler::Taken second;
+  ASSERT_TRUE(scheduler_.TryBegin(queue, own, taken));
+  EXPECT_EQ(taken.batch, std::vector<QueueEntry*>{&own});
+  EXPECT_FALSE(scheduler_.TryBegin(queue, own, second)) << "the only instance is taken";
+  scheduler_.Done(taken);
+  ASSERT_TRUE(scheduler_.TryBegin(queue, own, taken));
+  scheduler_.Done(taken);
+  TestEntry& waiting = Enqueue(queue, 1);
+  EXPECT_FALSE(scheduler_.TryBegin(queue, own, second)) << "another was there before";
+  EXPECT_TRUE(scheduler_.Remove(queue, waiting));
+  scheduler_.Close();
+  EXPECT_FALSE(scheduler_.TryBegin(queue, own, second));
+}
+
+TEST_F(SchedulerTest, Close_RefusesNewAndLeavesWhatWaitsToTakeAll) {
+  BatchQueue& queue = AddQueue({});
+  TestEntry& waiting = Enqueue(queue, 1);
+  scheduler_.Close();
+  std::vector<QueueEntry*> left;
+  scheduler_.TakeAll(left);
+  EXPECT_EQ(left, std::vector<QueueEntry*>{&waiting});
+  EXPECT_FALSE(scheduler_.Remove(queue, waiting)) << "it is the taker's";
+  const TestEntry& late = Enqueue(queue, 2);
+  EXPECT_TRUE(refused_);
+  EXPECT_EQ(late.result.status.code(), StatusCode::kUnavailable);
+}
+
 TEST_F(SchedulerTest, Next_TakesTheQueueThatHadTheLeastComputeTime) {
   BatchQueue& a = AddQueue({.limits = {.batchable = true, .rows_max = 2}, .instance_count = 9});
   BatchQueue& b = AddQueue({.limits = {.batchable = true, .rows_max = 2}, .instance_count = 9});

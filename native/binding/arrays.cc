@@ -1,0 +1,153 @@
+#include "arrays.h"
+
+#include <pybind11/numpy.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace penstock::binding {
+namespace {
+
+namespace py = pybind11;
+using py::detail::array_proxy;
+using py::detail::npy_api;
+
+// NumPy's dimensions are read and written as the engine's.
+static_assert(sizeof(py::ssize_t) == sizeof(std::int64_t) && std::is_signed_v<py::ssize_t>);
+
+// NumPy's type numbers (numpy/ndarraytypes.h), which its ABI fixes, by position.
+constexpr std::array<std::string_view, 24> kDatatypes = {
+    "BOOL",   "INT8",  "UINT8",  "INT16", "UINT16", "INT32", "UINT32", "INT64",
+    "UINT64", "INT64", "UINT64", "FP32",  "FP64",   "",      "",       "",
+    "",       "BYTES", "BYTES",  "BYTES", "",       "",      "",       "FP16"};
+static_assert(sizeof(long) == 8);
+
+constexpr std::string_view kBf16 = "BF16";
+
+bool IsArray(py::handle value) {
+  return npy_api::get().PyArray_Check_(value.ptr());
+}
+
+// "" where the protocol has no such type.
+std::string_view DatatypeOf(const py::dtype& dtype,
+                            const std::function<std::string_view()>& declared) {
+  const int number = dtype.num();
+  if (number == npy_api::NPY_USHORT_ && declared() == kBf16) return kBf16;
+  if (number >= 0 && static_cast<std::size_t>(number) < kDatatypes.size()) {
+    return kDatatypes[static_cast<std::size_t>(number)];
+  }
+  // Types that packages add, such as ml_dtypes.
+  return py::str(dtype.attr("name")).cast<std::string>() == "bfloat16" ? kBf16 : "";
+}
+
+[[noreturn]] void RefuseInput(std::string_view name, const std::string& what) {
+  throw py::type_error("input '" + std::string(name) + "': " + what);
+}
+
+// A C-contiguous array in the machine's byte order: `value` itself where it is one.
+py::object Viewable(py::handle value) {
+  py::object array = py::module_::import("numpy").attr("asarray")(value, py::arg("order") = "C");
+  const char order = py::reinterpret_borrow<py::array>(array).dtype().byteorder();
+  if (order != '>') return array;
+  return array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
+}
+
+bool IsViewable(py::handle value) {
+  if (!IsArray(value)) return false;
+  const py::array array = py::reinterpret_borrow<py::array>(value);
+  return (array.flags() & npy_api::NPY_ARRAY_C_CONTIGUOUS_) != 0 &&
+         array.dtype().byteorder() != '>';
+}
+
+// What memory and engine an array needs, as the base object that NumPy lets go with the array.
+struct Kept {
+  // In this order: memory is freed before the engine that it came from.
+  std::shared_ptr<const void> engine;
+  std::shared_ptr<const void> memory;
+};
+
+py::object BytesArray(const EngineTensor& tensor) {
+  const py::object codec = py::module_::import("penstock._bytes_codec");
+  const py::memoryview data =
+      py::memoryview::from_memory(tensor.data.data(), static_cast<py::ssize_t>(tensor.data.size()));
+  py::tuple shape(tensor.shape.size());
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) shape[i] = tensor.shape[i];
+  return codec.attr("decode")(data, shape);
+}
+
+}  // namespace
+
+InputArray ViewInput(std::string_view name, py::handle value,
+                     const std::function<std::string_view()>& declared) {
+  InputArray input;
+  input.array = IsViewable(value) ? py::reinterpret_borrow<py::object>(value) : Viewable(value);
+  const py::array array = py::reinterpret_borrow<py::array>(input.array);
+  EngineTensor& tensor = input.tensor;
+  tensor.name = name;
+  tensor.datatype = DatatypeOf(array.dtype(), declared);
+  if (tensor.datatype.empty()) {
+    RefuseInput(name, "no datatype of the protocol holds NumPy's " +
+                          py::str(array.dtype().attr("name")).cast<std::string>());
+  }
+  tensor.shape = {reinterpret_cast<const std::int64_t*>(array.shape()),
+                  static_cast<std::size_t>(array.ndim())};
+  if (tensor.datatype != "BYTES") {
+    tensor.data = {static_cast<const std::byte*>(array.data()),
+                   static_cast<std::size_t>(array.nbytes())};
+    return input;
+  }
+  const py::object encode = py::module_::import("penstock._bytes_codec").attr("encode");
+  const py::bytes encoded = encode(array);
+  const std::string_view bytes = encoded;
+  tensor.data = std::as_bytes(std::span(bytes));
+  // The shape is the array's, the bytes are not: both stay.
+  input.array = py::make_tuple(input.array, encoded);
+  return input;
+}
+
+py::dict AnswerMaker::Make(std::span<const EngineTensor> results,
+                           std::shared_ptr<const void> memory, std::shared_ptr<const void> engine) {
+  const npy_api& api = npy_api::get();
+  py::dict answer;
+  const py::capsule kept(new Kept{.engine = std::move(engine), .memory = std::move(memory)},
+                         [](void* held) { delete static_cast<Kept*>(held); });
+  for (const EngineTensor& result : results) {
+    py::object array;
+    if (result.datatype == "BYTES") {
+      array = BytesArray(result);
+    } else {
+      array = py::reinterpret_steal<py::object>(api.PyArray_NewFromDescr_(
+          api.PyArray_Type_, Descriptor(result.datatype).release().ptr(),
+          static_cast<int>(result.shape.size()),
+          reinterpret_cast<const Py_intptr_t*>(result.shape.data()), nullptr,
+          const_cast<std::byte*>(result.data.data()),  // read-only by the flags
+          /*flags=*/npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_, nullptr));
+      if (!array) throw py::error_already_set();
+      if (api.PyArray_SetBaseObject_(array.ptr(), kept.inc_ref().ptr()) != 0) {
+        throw py::error_already_set();
+      }
+    }
+    if (PyDict_SetItem(answer.ptr(), Name(result.name).ptr(), array.ptr()) != 0) {
+      throw py::error_already_set();
+    }
+  }
+  return answer;
+}
+
+py::object AnswerMaker::Name(std::string_view name) {
+  py::object& known = names_[name.data()];
+  if (!known) known = py::str(name.data(), name.size());
+  return known;
+}
+
+py::object AnswerMaker::Descriptor(std::string_view datatype) {
+  py::object& known = descriptors_[datatype.data()];
+  if (!known) known = py::module_::import("penstock._dtypes").attr("dtype_of")(datatype);
+  return known;
+}
+
+}  // namespace penstock::binding

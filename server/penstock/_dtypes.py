@@ -1,0 +1,37 @@
+"""The protocol's datatypes as NumPy's. Imported only by what has NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+__all__ = ["dtype_of"]
+
+_DTYPES = {
+    "BOOL": "bool",
+    "UINT8": "uint8",
+    "UINT16": "uint16",
+    "UINT32": "uint32",
+    "UINT64": "uint64",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+    "FP16": "float16",
+    "FP32": "float32",
+    "FP64": "float64",
+    "BYTES": "object",
+}
+
+
+def dtype_of(datatype: str) -> numpy.dtype[Any]:
+    """BF16 is ml_dtypes.bfloat16 where that package is installed, else its bits as uint16."""
+    if datatype != "BF16":
+        return numpy.dtype(_DTYPES[datatype])
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError:
+        return numpy.dtype("uint16")
+    dtype: numpy.dtype[Any] = numpy.dtype(bfloat16)
+    return dtype

@@ -1,0 +1,79 @@
+"""`penstock.Server`: the gRPC server in this process, as an object.
+
+What `penstock serve` runs, without its signals: it installs no handler and blocks none. Everything
+per request happens in the core's own threads, without the GIL.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from penstock import _core
+from penstock._loading import Paths, core_arguments, drain_ms
+from penstock.errors import start_error
+
+__all__ = ["Server"]
+
+
+class Server:
+    """Answers from when it is made until `stop`.
+
+        with Server("repository/", grpc_port=0) as server:
+            print(server.address)
+
+    paths: an .onnx file, a model repository, or several of them. settings: those of `penstock
+    serve` by their names in docs/reference/settings.md, of the server or of every model; a model's
+    own model.yaml comes first.
+
+    Raises ConfigError, RepositoryError, RuntimeLibraryError or ServerError where it cannot start;
+    then nothing is left running. In a forked child every method raises RuntimeError.
+    """
+
+    def __init__(self, paths: Paths, **settings: object) -> None:
+        self.options, sources = core_arguments(paths, settings)
+        try:
+            self._core = _core.Server.create(self.options, sources)
+        except _core.Error as error:
+            raise start_error(error) from None
+        self._stopped: bool | None = None
+
+    # self.options: the settings that it runs with, checked and complete.
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT, with the port that was really bound."""
+        host = self._core.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._core.grpc_port
+
+    @property
+    def models(self) -> list[_core.ModelReport]:
+        """One for each version that is served: name, inputs, outputs, how it is run and why."""
+        return self._core.models
+
+    def live_counts(self) -> _core.LiveCounts:
+        """Connections, calls and buffers alive: zero at rest."""
+        return self._core.live_counts()
+
+    def stop(self, drain_timeout_s: float | None = None) -> bool:
+        """Accepts nothing new and waits for accepted calls, for drain_timeout_s (the setting
+        drain_timeout_ms) at most; the others are cancelled. Returns whether all finished. Again, it
+        returns the same."""
+        if self._stopped is None:
+            self._stopped = self._core.stop(drain_ms(self.options, drain_timeout_s))
+        return self._stopped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
