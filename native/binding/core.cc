@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <penstock/machine.h>
 #include <penstock/server.h>
 
 #include "engine.h"
@@ -116,6 +117,7 @@ void BindServer(py::module_& module) {
 PYBIND11_MODULE(_core, module) {
   ForkGeneration::Watch();
   BindErrors(module);
+  module.def("granted_cores", &GrantedCores);
   BindValues(module);
   BindServer(module);
   BindEngine(module);

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock._version import __version__
 from penstock.errors import (
+    CommandError,
     ConfigError,
     DeadlineError,
     InferError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.server import Server
 
 __all__ = [
+    "CommandError",
     "ConfigError",
     "DeadlineError",
     "Engine",

@@ -26,7 +26,11 @@ __all__ = [
     "Server",
     "TensorReport",
     "UnaryCall",
+    "granted_cores",
 ]
+
+# Cores that this process may use, fractions included; by affinity and control group.
+def granted_cores() -> float: ...
 
 class Error(Exception):
     # The canonical gRPC code's number, and a message for the operator.

@@ -1,7 +1,8 @@
 """The command line `penstock`. Parses arguments, prints errors, returns the exit code.
 
 Exit codes of `serve`: 0 stopped with everything finished, 1 failed to start or to finish in time, 2
-wrong usage, 128 + n ended at once by signal n. What its flags are called and accept stands in
+wrong usage, 128 + n ended at once by signal n. Those of `models`, `infer` and `doctor`: 0 done, 1
+failed, 2 wrong usage. What the flags of `serve` are called and accept stands in
 native/options.toml; the flags here are made from it. `bench` is described in bench/arguments.py.
 """
 
@@ -17,6 +18,11 @@ from penstock._flag_values import parse_duration_ms, parse_int, parse_list
 from penstock._flags import FLAGS, Flag
 from penstock._version import __version__
 from penstock.bench.arguments import add_bench_arguments
+from penstock.commands.arguments import (
+    add_doctor_arguments,
+    add_infer_arguments,
+    add_models_arguments,
+)
 from penstock.errors import ConfigError, PenstockError
 
 __all__ = ["main"]
@@ -36,12 +42,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return bench(parsed, ["penstock", *(sys.argv[1:] if arguments is None else arguments)])
     try:
-        return _serve(parser, parsed)
+        return _run(parser, parsed)
     except PenstockError as error:
         if parsed.debug:
             traceback.print_exc()
         print(f"penstock: error: {error}", file=sys.stderr)
         return _FAILURE
+
+
+def _run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    # Imported late, as everything that a command needs: `penstock --version` needs none of it.
+    if parsed.command == "models":
+        from penstock.commands.models import models
+
+        return models(parsed)
+    if parsed.command == "infer":
+        from penstock.commands.infer import infer
+
+        return infer(parsed)
+    if parsed.command == "doctor":
+        from penstock.commands.doctor import doctor
+
+        return doctor(parsed)
+    return _serve(parser, parsed)
 
 
 def _serve(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
@@ -85,7 +108,14 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     for flag in FLAGS:
         _add_flag(serve, flag)
-    serve.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    for name, text, add_arguments in (
+        ("models", "list models of a server or on disk", add_models_arguments),
+        ("infer", "send one request and print the answer", add_infer_arguments),
+        ("doctor", "show what is here, what is missing and how to get it", add_doctor_arguments),
+    ):
+        add_arguments(commands.add_parser(name, help=text, allow_abbrev=False))
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show a traceback with an error")
     bench = commands.add_parser(
         "bench", help="measure a server under load and find what it can take", allow_abbrev=False
     )

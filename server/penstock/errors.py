@@ -4,6 +4,7 @@
     |-- ConfigError          a setting or a model.yaml is wrong; the message names the key
     |-- RepositoryError      a path holds no model, or one with a wrong name or version
     |-- RuntimeLibraryError  no ONNX Runtime is installed, or two that overwrite each other
+    |-- CommandError         a command cannot do what it was asked for
     |-- ServerError          the core could not load a model, bind the port or start
     `-- InferError           a call of an Engine failed; .code is a canonical gRPC status code
         |-- InvalidRequestError  the tensors are not what the model takes
@@ -19,6 +20,7 @@ the server, and none reaches a client.
 from __future__ import annotations
 
 __all__ = [
+    "CommandError",
     "ConfigError",
     "DeadlineError",
     "InferError",
@@ -49,6 +51,10 @@ class RepositoryError(PenstockError):
 
 class RuntimeLibraryError(PenstockError):
     """libonnxruntime cannot be located."""
+
+
+class CommandError(PenstockError):
+    """A command cannot do what it was asked for."""
 
 
 class ServerError(PenstockError):

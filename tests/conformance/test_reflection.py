@@ -15,6 +15,7 @@ from support import protos
 TIMEOUT_S = 30.0
 SERVICES = {
     "inference.GRPCInferenceService",
+    "penstock.v1.Models",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",

@@ -52,10 +52,20 @@ def test_package_all_is_importable_and_has_every_error() -> None:
 def test_core_stub_names_what_the_module_has() -> None:
     stub = ast.parse((PACKAGE / "_core.pyi").read_text())
     classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
-    assert {name for name in vars(_core) if not name.startswith("_")} == set(classes)
+    functions = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
+    assert {name for name in vars(_core) if not name.startswith("_")} == {*classes, *functions}
+    assert set(_stub_all(stub)) == {*classes, *functions}
     for name, node in classes.items():
         stubbed = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
         real = {
             attribute for attribute in vars(getattr(_core, name)) if not attribute.startswith("_")
         }
         assert stubbed - {"__init__"} == real, name
+
+
+def _stub_all(stub: ast.Module) -> list[str]:
+    for node in stub.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    raise AssertionError("the stub has no __all__")

@@ -113,6 +113,10 @@ void InferenceService::AddMethods(grpc::Router& router) {
                    [this](Request request) { return ServerMetadata(request); });
   AddControlMethod(router, "/inference.GRPCInferenceService/ModelMetadata",
                    [this](Request request) { return ModelMetadata(request); });
+  AddControlMethod(router, "/inference.GRPCInferenceService/RepositoryIndex",
+                   [this](Request request) { return RepositoryIndex(request); });
+  AddControlMethod(router, "/penstock.v1.Models/ListModels",
+                   [this](Request request) { return ListModels(request); });
   AddControlMethod(router, "/grpc.health.v1.Health/Check",
                    [this](Request request) { return Health(request); });
 }
@@ -146,6 +150,28 @@ Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> r
        .versions = resources_.models.VersionsOf(model->name()),
        .inputs = {model->inputs().begin(), model->inputs().end()},
        .outputs = {model->outputs().begin(), model->outputs().end()}});
+}
+
+Result<std::string> InferenceService::RepositoryIndex(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const wire::RepositoryIndexRequest asked,
+                   wire::DecodeRepositoryIndexRequest(request));
+  if (!asked.repository_name.empty()) {
+    return Unimplemented("repositories have no names here; leave repository_name empty");
+  }
+  std::vector<wire::RepositoryIndexEntry> entries;
+  if (asked.ready && !ready()) return wire::EncodeRepositoryIndexResponse(entries);
+  for (const std::unique_ptr<ModelVersion>& model : resources_.models.versions()) {
+    entries.push_back({.name = model->name(),
+                       .version = model->version_text(),
+                       .state = ready() ? "READY" : "UNAVAILABLE",
+                       .reason = ready() ? "" : "the server is shutting down"});
+  }
+  return wire::EncodeRepositoryIndexResponse(entries);
+}
+
+Result<std::string> InferenceService::ListModels(std::span<const std::byte> request) const {
+  RETURN_IF_ERROR(wire::CheckEmptyRequest(request, "ListModelsRequest"));
+  return wire::EncodeListModelsResponse(resources_.reports);
 }
 
 Result<std::string> InferenceService::Health(std::span<const std::byte> request) const {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include <penstock/model.h>
+
 #include "base/buffer.h"
 #include "base/mailbox.h"
 #include "batching/scheduler.h"
@@ -35,6 +37,7 @@ class InferenceService final {
   struct Resources {
     const ServerState& state;
     const ModelTable& models;
+    const std::vector<ModelReport>& reports;
     const ReflectionIndex& reflection;
     Scheduler& scheduler;
     const Clock& clock;
@@ -59,6 +62,8 @@ class InferenceService final {
   Result<std::string> ModelReady(std::span<const std::byte> request) const;
   Result<std::string> ServerMetadata(std::span<const std::byte> request) const;
   Result<std::string> ModelMetadata(std::span<const std::byte> request) const;
+  Result<std::string> RepositoryIndex(std::span<const std::byte> request) const;
+  Result<std::string> ListModels(std::span<const std::byte> request) const;
   Result<std::string> Health(std::span<const std::byte> request) const;
   bool ready() const { return resources_.state.ready.load(std::memory_order_relaxed); }
 

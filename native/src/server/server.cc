@@ -91,6 +91,7 @@ Status Server::Impl::StartFrontend() {
     return std::make_unique<LoopService>(
         InferenceService::Resources{.state = state_,
                                     .models = host_.models(),
+                                    .reports = host_.reports(),
                                     .reflection = reflection_,
                                     .scheduler = host_.scheduler(),
                                     .clock = clock_,

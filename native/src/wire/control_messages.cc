@@ -75,13 +75,23 @@ void AddString(protozero::pbf_writer& writer, protozero::pbf_tag_type tag, std::
   if (!value.empty()) writer.add_string(tag, value.data(), value.size());
 }
 
+// What describes a tensor has the same fields in every message.
+void AddTensor(protozero::pbf_writer& parent, protozero::pbf_tag_type tag, std::string_view name,
+               std::string_view datatype, std::span<const std::int64_t> dims) {
+  protozero::pbf_writer writer(parent, tag);
+  AddString(writer, 1, name);
+  AddString(writer, 2, datatype);
+  writer.add_packed_int64(3, dims.begin(), dims.end());
+}
+
 void AddTensorMetadata(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
                        const TensorSpec& spec) {
-  protozero::pbf_writer writer(parent, tag);
-  AddString(writer, 1, spec.name);
-  AddString(writer, 2, DataTypeName(spec.dtype));
-  std::span<const std::int64_t> dims = spec.shape.dims();
-  writer.add_packed_int64(3, dims.begin(), dims.end());
+  AddTensor(parent, tag, spec.name, DataTypeName(spec.dtype), spec.shape.dims());
+}
+
+void AddTensorReport(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
+                     const TensorReport& report) {
+  AddTensor(parent, tag, report.name, report.datatype, report.shape);
 }
 
 // valid_host = 1 and original_request = 2, which open every reflection response.
@@ -134,6 +144,59 @@ std::string EncodeModelMetadataResponse(const ModelMetadata& metadata) {
   AddString(writer, 3, metadata.platform);
   for (const TensorSpec& input : metadata.inputs) AddTensorMetadata(writer, 4, input);
   for (const TensorSpec& output : metadata.outputs) AddTensorMetadata(writer, 5, output);
+  return bytes;
+}
+
+Result<RepositoryIndexRequest> DecodeRepositoryIndexRequest(std::span<const std::byte> message) {
+  RepositoryIndexRequest request;
+  const auto on_field = [&request](protozero::pbf_reader& field) {
+    switch (field.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::length_delimited):
+        request.repository_name = ToStringView(field.get_view());
+        break;
+      case tag_and_type(2, pbf_wire_type::varint):
+        request.ready = field.get_bool();
+        break;
+      default:
+        field.skip();
+    }
+  };
+  RETURN_IF_ERROR(DecodeFields(message, "RepositoryIndexRequest", on_field));
+  return request;
+}
+
+std::string EncodeRepositoryIndexResponse(std::span<const RepositoryIndexEntry> models) {
+  std::string bytes;
+  protozero::pbf_writer response(bytes);
+  for (const RepositoryIndexEntry& model : models) {
+    protozero::pbf_writer writer(response, 1);
+    AddString(writer, 1, model.name);
+    AddString(writer, 2, model.version);
+    AddString(writer, 3, model.state);
+    AddString(writer, 4, model.reason);
+  }
+  return bytes;
+}
+
+std::string EncodeListModelsResponse(std::span<const ModelReport> models) {
+  std::string bytes;
+  protozero::pbf_writer response(bytes);
+  for (const ModelReport& model : models) {
+    protozero::pbf_writer writer(response, 1);
+    AddString(writer, 1, model.name);
+    writer.add_int64(2, model.version);
+    for (const TensorReport& input : model.inputs) AddTensorReport(writer, 3, input);
+    for (const TensorReport& output : model.outputs) AddTensorReport(writer, 4, output);
+    for (const std::string& provider : model.providers) writer.add_string(5, provider);
+    if (model.batchable) writer.add_bool(6, true);
+    AddString(writer, 7, model.batchable_reason);
+    writer.add_int64(8, model.max_batch_size);
+    AddString(writer, 9, model.execution);
+    AddString(writer, 10, model.execution_reason);
+    AddString(writer, 11, model.probe_note);
+    if (model.l1_us != 0) writer.add_double(12, model.l1_us);
+    if (model.lmax_us != 0) writer.add_double(13, model.lmax_us);
+  }
   return bytes;
 }
 

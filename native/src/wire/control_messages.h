@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include <penstock/model.h>
+
 #include "base/status.h"
 #include "tensor/tensor.h"
 
@@ -52,6 +54,23 @@ struct ModelMetadata {
   std::vector<TensorSpec> outputs;
 };
 std::string EncodeModelMetadataResponse(const ModelMetadata& metadata);
+
+struct RepositoryIndexRequest {
+  std::string_view repository_name;
+  bool ready = false;  // only models that can be called
+};
+Result<RepositoryIndexRequest> DecodeRepositoryIndexRequest(std::span<const std::byte> message);
+
+struct RepositoryIndexEntry {
+  std::string_view name;
+  std::string_view version;
+  std::string_view state;   // READY or UNAVAILABLE
+  std::string_view reason;  // why it is not READY
+};
+std::string EncodeRepositoryIndexResponse(std::span<const RepositoryIndexEntry> models);
+
+// penstock.v1.
+std::string EncodeListModelsResponse(std::span<const ModelReport> models);
 
 // grpc.health.v1.HealthCheckResponse.ServingStatus.
 enum class ServingStatus : std::uint8_t { kUnknown = 0, kServing = 1, kNotServing = 2 };

@@ -104,8 +104,8 @@ TEST(ReflectionIndex, MalformedRequest_IsInvalidArgumentAndNotEchoed) {
 
 TEST(ReflectionIndex, GeneratedFiles_OfferTheFourServices) {
   const std::string question = ListServices();
-  const std::array<std::string_view, 4> services = {
-      "inference.GRPCInferenceService", "grpc.health.v1.Health",
+  const std::array<std::string_view, 5> services = {
+      "inference.GRPCInferenceService", "penstock.v1.Models", "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"};
   EXPECT_EQ(ReflectionIndex().Answer(Bytes(question)),
             wire::EncodeReflectionServices(Decoded(question), services));
