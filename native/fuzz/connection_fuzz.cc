@@ -37,7 +37,7 @@ class Peer final : public grpc::ConnectionHost {
     router_.Add(kStreamPath, stream_);
     router_.Add(kInferPath, unary_);
     router_.Add(kReflectionPath, stream_);
-    // Held until an operation lets them go: work that outlives its call, and its connection.
+    // Held until LetGo, unless that says another: work that outlives its call, and its connection.
     unary_.release_at_once = stream_.release_at_once = false;
     unary_.finish_at_half_close = false;
     stream_.on_message = [](grpc::Call& call) {
@@ -141,10 +141,11 @@ class Peer final : public grpc::ConnectionHost {
     if ((shape & 2) != 0) Reply(call, std::string(size, 'r'));
     method.Finish(call, (shape & 4) != 0 ? NotFound("as the input says") : Status());
   }
-  // Lets go of what was cancelled, or of anything: what runs may end without an answer.
+  // Lets go of what was cancelled, and says what becomes of what will be.
   void LetGo(FuzzInput& input) {
     const std::uint8_t which = input.Byte();
     FakeMethod& method = (which & 1) != 0 ? stream_ : unary_;
+    method.release_at_once = (which & 2) != 0;
     for (grpc::Call* call : std::vector(method.held)) {
       if (call->concluded()) method.Release(*call);
     }

@@ -40,7 +40,7 @@ class Models final {
     Add("two", {FloatSpec("a", {-1, 3}), FloatSpec("b", {-1, 2})}, 4);
     for (auto type = std::uint8_t{1}; type <= static_cast<std::uint8_t>(DataType::kBytes); ++type) {
       const auto dtype = static_cast<DataType>(type);
-      Add(std::string(DataTypeName(dtype)), {Spec("x", dtype, {-1, 2})}, 0);
+      Add(std::string(DataTypeName(dtype)), {Spec("x", dtype, {-1, -1})}, 0);
     }
     Add("scalar", {Spec("x", DataType::kInt64, {})}, 0);
     Add("fixed", {Spec("x", DataType::kFp32, {2, 3})}, 0);

@@ -35,6 +35,7 @@ from support import infer, protos, raw_http2
 
 CORPUS = Path(__file__).parent / "corpus"
 SEED_BYTES_MAX = 4096
+TYPES = ("fp32", "int64", "bool", "fp16", "bytes")
 # The order of kOperations in native/fuzz/connection_fuzz.cc.
 RAW, PREFACE, FRAME, BEGIN, MESSAGE, RESET, WINDOW, TIME = range(8)
 ANSWER, LET_GO, READ, READ_ALL, GOAWAY, LAST_GOAWAY, DISCONNECT, RECONNECT = range(8, 16)
@@ -131,6 +132,7 @@ def ask_with_tritonclient(address: str) -> None:
             "INT64": np.array([[1, -1, 2**40]]),
             "BOOL": np.array([[True, False, True]]),
             "FP16": np.ones((1, 3), np.float16),
+            "BYTES": np.array([[b"a\0b", b"", b"text"]], object),
         }.items():
             tensor = triton.InferInput("x", list(values.shape), datatype)
             tensor.set_data_from_numpy(values)
@@ -194,6 +196,9 @@ SCRIPTS = {
     + bytes([1, BEGIN, 1, MESSAGE, 9, *word(9), ANSWER, 5, 0, 0, READ_ALL]),
     "shutdown": bytes([PREFACE, BEGIN, 0, GOAWAY, READ_ALL, BEGIN, 0, LAST_GOAWAY, MESSAGE, 9])
     + bytes([*word(1), ANSWER, 2, *word(1), READ_ALL, RECONNECT, BEGIN, 0x20, READ_ALL]),
+    "released": bytes([PREFACE, LET_GO, 2, LET_GO, 3, BEGIN, 0, MESSAGE, 9, *word(9), RESET, 8])
+    + bytes([BEGIN, 4, 2]) + b"5m" + bytes([MESSAGE, 9, *word(3), TIME, 1 + 4 * 9, READ_ALL])
+    + bytes([BEGIN, 1, MESSAGE, 1, *word(2), MESSAGE, 1, *word(60_000), DISCONNECT]),
     "lost": bytes([PREFACE, BEGIN, 0, MESSAGE, 9, *word(9), DISCONNECT, RECONNECT, BEGIN, 0])
     + bytes([MESSAGE, 9, *word(9), DISCONNECT, ANSWER, 0x12, *word(9), LET_GO, 0]),
     "compressed": bytes([PREFACE, BEGIN, 8, MESSAGE, 0x0D, *word(3), BEGIN, 0, MESSAGE, 0x0D, 0, 3])
@@ -218,12 +223,16 @@ def named_by_content(pieces: list[bytes]) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def recorded(test_models: Path) -> Iterator[Recorder]:
-    names = ["mlp", "two_by_two", *(f"identity_{kind}" for kind in ("fp32", "int64", "bool"))]
+    names = [
+        "mlp",
+        "two_by_two",
+        *(f"identity_{kind}" for kind in ("fp32", "int64", "bool", "bytes")),
+    ]
     with (
         tempfile.TemporaryDirectory() as folder,
         running_servers(test_models, Path(folder)) as start,
     ):
-        recorder = Recorder(start(*names, "identity_fp16").address)
+        recorder = Recorder(start(*names).address)
         yield recorder
         recorder.finish()
 
