@@ -64,6 +64,7 @@ def test_list_names_every_service(grpcurl: Any) -> None:
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
         "inference.GRPCInferenceService",
+        "penstock.v1.Models",
     ]
 
 
