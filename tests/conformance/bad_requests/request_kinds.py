@@ -34,6 +34,7 @@ def models() -> Iterator[Kind]:
         yield Kind(
             name=f"model {name!r}", message=request(name, [X], [X_RAW]), code=NOT_FOUND, says=says
         )
+    yield Kind(name="an empty message", message=b"", code=NOT_FOUND, says=("model ''",))
     for title, name in {
         "of no text": b"\xff\xfe",
         "with a NUL": b"identity_fp32\0",
@@ -44,7 +45,7 @@ def models() -> Iterator[Kind]:
         message = request(name, [X], [X_RAW])
         yield Kind(name=f"model {title}", message=message, code=NOT_FOUND, says=("model '",))
     for version in (b"2", b"0", b"-1", b"+1", b"01", b"1.0", b" 1", b"0x1", b"latest", b"9" * 30):
-        says = ("model 'identity_fp32'", f"'{version.decode()}'")
+        says = ("model 'identity_fp32'", f"'{version.decode()}'", "served: 1")
         message = x_request(version=version)
         yield Kind(name=f"version {version!r}", message=message, code=NOT_FOUND, says=says)
     for title, version in {"of no text": b"\xff", "with a NUL": b"1\0"}.items():
@@ -237,7 +238,7 @@ def other_calls() -> Iterator[Kind]:
     for path in (f"{service}/Infer", f"{service}/", "/no.Service/ModelInfer", "/", "/a", "//"):
         says = ("is not served here", path)
         yield Kind(name=f"path {path}", message=b"", code=UNIMPLEMENTED, says=says, path=path)
-    for method in ("ModelStreamInfer", "RepositoryIndex", "SystemSharedMemoryRegister"):
+    for method in ("ModelStreamInfer", "RepositoryModelLoad", "SystemSharedMemoryRegister"):
         path = f"{service}/{method}"
         says = ("is not served here", method)
         yield Kind(name=f"call {method}", message=b"", code=UNIMPLEMENTED, says=says, path=path)
