@@ -6,8 +6,8 @@ when the committed files do not match. It also makes Python stubs, but only on d
 the source tree (`--python-stubs`), for tests and benchmarks.
 
 OFFERED says what the server really answers. Everything else is cut from its descriptors, so that
-reflection never shows a call that would be answered by UNIMPLEMENTED. CLIENT_ONLY are calls that
-the client makes beyond these, since other servers offer them.
+reflection never shows a call that would be answered by UNIMPLEMENTED. CLIENT_CALLS are those
+that our client makes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ OFFERED: dict[str, tuple[str, ...]] = {
         "ServerMetadata",
         "ModelMetadata",
         "ModelInfer",
+        "ModelConfig",
+        "ModelStatistics",
         "RepositoryIndex",
     ),
     "penstock.proto": ("ListModels",),
@@ -46,7 +48,15 @@ OFFERED: dict[str, tuple[str, ...]] = {
     "grpc/reflection/v1/reflection.proto": ("ServerReflectionInfo",),
     "grpc/reflection/v1alpha/reflection.proto": ("ServerReflectionInfo",),
 }
-CLIENT_ONLY = ("RepositoryIndex",)
+CLIENT_CALLS = (
+    "ServerLive",
+    "ServerReady",
+    "ModelReady",
+    "ServerMetadata",
+    "ModelMetadata",
+    "ModelInfer",
+    "RepositoryIndex",
+)
 
 File: TypeAlias = descriptor_pb2.FileDescriptorProto
 
@@ -91,17 +101,22 @@ def write_python_stubs(folder: Path) -> None:
 
 def offered_files(files: dict[str, File]) -> list[File]:
     """The files of OFFERED, in that order, reduced to what the offered calls need."""
-    return [_reduce(files[name], set(methods)) for name, methods in OFFERED.items()]
+    return [_reduce(files, name, set(methods)) for name, methods in OFFERED.items()]
 
 
 def client_file(files: dict[str, File]) -> File:
     """The inference file, reduced to what the client's calls need."""
-    return _reduce(files[INFERENCE_FILE], {*OFFERED[INFERENCE_FILE], *CLIENT_ONLY})
+    return _reduce(files, INFERENCE_FILE, set(CLIENT_CALLS))
 
 
-def _reduce(source: File, methods: set[str]) -> File:
+def _reduce(files: dict[str, File], name: str, methods: set[str]) -> File:
+    """The file with these methods and the messages they need; those of imported files of the same
+    package become its own, so that no file needs another."""
     file = File()
-    file.CopyFrom(source)
+    file.CopyFrom(files[name])
+    for imported in (files[dependency] for dependency in file.dependency):
+        if imported.package == file.package:
+            file.message_type.extend(imported.message_type)
     for service in file.service:
         kept = [method for method in service.method if method.name in methods]
         methods -= {method.name for method in kept}

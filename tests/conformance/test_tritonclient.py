@@ -209,12 +209,10 @@ def test_infer_unknown_output_is_invalid(client: Any, rows: Any) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda client: client.get_inference_statistics(client_timeout=TIMEOUT_S),
-        lambda client: client.get_model_config("mlp", client_timeout=TIMEOUT_S),
         lambda client: client.load_model("mlp", client_timeout=TIMEOUT_S),
         lambda client: client.get_system_shared_memory_status(client_timeout=TIMEOUT_S),
     ],
-    ids=["statistics", "config", "load", "shared-memory"],
+    ids=["load", "shared-memory"],
 )
 def test_call_that_is_not_offered_is_unimplemented(client: Any, call: Callable[[Any], Any]) -> None:
     with pytest.raises(InferenceServerException) as raised:

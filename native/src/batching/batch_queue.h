@@ -54,6 +54,7 @@ class BatchQueue final {
   Session& session() const { return session_; }
   const BatchLimits& limits() const { return options_.limits; }
   std::int64_t instance_count() const { return options_.instance_count; }
+  TimeNs delay_max() const { return options_.delay_max; }
   ServiceTime& service_time() const { return service_time_; }
 
   // --- the Scheduler's ---

@@ -102,6 +102,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .warmup = {.max_batch_size = options.max_batch_size,
                       .execution = ExecutionOf(options.execution),
                       .runs_on_cpu = providers.empty() || providers.front() == "cpu"},
+           .loops = static_cast<std::size_t>(ThreadsOf(options_.io_threads)),
            .instance_count = options.instance_count > 0 ? options.instance_count
                                                         : ThreadsOf(options_.compute_threads),
            .queue_size_max = options.max_queue_size,

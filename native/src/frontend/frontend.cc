@@ -18,7 +18,7 @@ Result<std::unique_ptr<Frontend>> Frontend::Create(const FrontendOptions& option
   frontend->latch_ = std::make_unique<DrainLatch>();
   for (int i = 0; i < options.io_threads; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<IoLoop> loop, IoLoop::Create(clock));
-    auto resources = std::make_unique<LoopResources>(std::move(loop));
+    auto resources = std::make_unique<LoopResources>(static_cast<std::size_t>(i), std::move(loop));
     // The service's turn hook comes before the connections' one: what it answers leaves this turn.
     std::unique_ptr<Service> service = service_factory(*resources);
     frontend->loops_.push_back(

@@ -35,7 +35,9 @@ struct FrontendOptions {
 
 // Everything that one loop owns and its calls share; what a service may use of it.
 struct LoopResources {
-  explicit LoopResources(std::unique_ptr<IoLoop> io_loop) : loop(std::move(io_loop)) {}
+  LoopResources(std::size_t which, std::unique_ptr<IoLoop> io_loop)
+      : index(which), loop(std::move(io_loop)) {}
+  const std::size_t index;  // among all loops
   std::unique_ptr<IoLoop> loop;
   BufferPool buffers;
   BlockPool blocks;

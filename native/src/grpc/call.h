@@ -55,6 +55,8 @@ class Call final : public http2::Stream, public Timer, public BudgetWaiter, publ
   void* method_state() const { return method_state_; }
   // True once the answer cannot reach anyone any more.
   bool concluded() const { return concluded_; }
+  // With what it was, then.
+  StatusCode conclusion() const { return status_code_; }
 
   // A reply message: write exactly `size` bytes in all (Extend, Append, AppendBorrowed) to the
   // queue returned, before anything else.

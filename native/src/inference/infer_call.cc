@@ -66,6 +66,7 @@ void InferCall::Enqueue() {
 
 // 4. Deliver: back on the loop, with the rows of a batch or with the reason why there are none.
 void InferCall::Deliver() {
+  CountRun();
   if (call_->concluded()) {
     // Cancelled while it ran: nobody waits for the answer.
     grpc::Call& call = *call_;
@@ -75,6 +76,7 @@ void InferCall::Deliver() {
     RespondError(result.status);
   } else {
     if (handed_over) context_.cells.Add(metrics::Counter::kRequestsPool);
+    CountAnswer();
     Respond();
   }
 }
@@ -98,6 +100,7 @@ void InferCall::Respond() {
 }
 
 void InferCall::RespondError(const Status& status) {
+  CountFailure(status.code());
   if (result.retry_after > 0) call_->SetRetryAfter(result.retry_after);
   call_->Finish(status);
   Recycle();  // now: `status` may be our own result's
@@ -130,15 +133,40 @@ Status InferCall::Foresee(InferContext& context, grpc::Call& call, const wire::R
 
 void InferCall::Cancel(grpc::Call& call) {
   auto& self = *static_cast<InferCall*>(call.method_state());
+  self.CountFailure(call.conclusion());
   // Not to be removed any more: a run uses its memory, and Deliver will release it.
   if (!self.context_.runner.Remove(*self.model_, self)) return;
   self.Recycle();
   call.Release();
 }
 
+// Of the calls that shared a run, the first one counts it.
+void InferCall::CountRun() {
+  if (result.outputs == nullptr || result.first_row != 0) return;
+  model_->cells(context_.loop_index).AddRun(result.ended_at - result.started_at, result.batch_rows);
+}
+
+void InferCall::CountAnswer() {
+  model_->cells(context_.loop_index)
+      .AddAnswer({.arrived_at = enqueued_at,
+                  .started_at = result.started_at,
+                  .ended_at = result.ended_at,
+                  .rows = rows});
+}
+
+// What names no model that is served belongs to none.
+void InferCall::CountFailure(StatusCode code) {
+  if (model_ == nullptr) return;
+  const TimeNs arrived_at = enqueued_at;
+  model_->cells(context_.loop_index)
+      .AddFailure(code, arrived_at == 0 ? 0 : context_.clock.Now() - arrived_at);
+}
+
 // Everything that belongs to this request goes; what is only memory stays for the next.
 void InferCall::Recycle() {
   call_ = nullptr;
+  model_ = nullptr;
+  enqueued_at = 0;
   result = {};
   message_.Reset();
   tensors_.converted.Reset();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/mailbox.h"
 #include "batching/queue_entry.h"
 #include "grpc/call.h"
@@ -26,6 +27,8 @@ struct InferContext {
   const ModelTable& models;
   InlineRunner& runner;
   BufferPool& buffers;  // the loop's
+  const Clock& clock;
+  std::size_t loop_index = 0;
   // The loop itself: results are delivered there.
   Mailbox& home;
   metrics::Cells& cells;
@@ -54,6 +57,9 @@ class InferCall final : public QueueEntry {
   void Deliver() override;
   void Respond();
   void RespondError(const Status& status);
+  void CountRun();
+  void CountAnswer();
+  void CountFailure(StatusCode code);
   void Recycle();
 
   InferContext& context_;

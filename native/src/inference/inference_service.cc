@@ -1,5 +1,6 @@
 #include "inference/inference_service.h"
 
+#include <chrono>
 #include <utility>
 
 #include "base/strings.h"
@@ -8,6 +9,8 @@
 
 namespace penstock {
 namespace {
+
+using WallClock = std::chrono::system_clock;
 
 constexpr std::string_view kServiceName = "inference.GRPCInferenceService";
 
@@ -81,6 +84,8 @@ InferenceService::InferenceService(const Resources& resources)
       infer_context_{.models = resources.models,
                      .runner = runner_,
                      .buffers = resources.buffers,
+                     .clock = resources.clock,
+                     .loop_index = resources.loop_index,
                      .home = resources.home,
                      .cells = resources.cells,
                      .report_batch_size = resources.report_batch_size} {}
@@ -113,6 +118,10 @@ void InferenceService::AddMethods(grpc::Router& router) {
                    [this](Request request) { return ServerMetadata(request); });
   AddControlMethod(router, "/inference.GRPCInferenceService/ModelMetadata",
                    [this](Request request) { return ModelMetadata(request); });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ModelStatistics",
+                   [this](Request request) { return ModelStatistics(request); });
+  AddControlMethod(router, "/inference.GRPCInferenceService/ModelConfig",
+                   [this](Request request) { return ModelConfig(request); });
   AddControlMethod(router, "/inference.GRPCInferenceService/RepositoryIndex",
                    [this](Request request) { return RepositoryIndex(request); });
   AddControlMethod(router, "/penstock.v1.Models/ListModels",
@@ -136,9 +145,10 @@ Result<std::string> InferenceService::ModelReady(std::span<const std::byte> requ
 
 Result<std::string> InferenceService::ServerMetadata(std::span<const std::byte> request) const {
   RETURN_IF_ERROR(wire::CheckEmptyRequest(request, "ServerMetadataRequest"));
-  return wire::EncodeServerMetadataResponse({.name = resources_.state.name,
-                                             .version = resources_.state.version,
-                                             .extensions = {"binary_tensor_data"}});
+  return wire::EncodeServerMetadataResponse(
+      {.name = resources_.state.name,
+       .version = resources_.state.version,
+       .extensions = {"binary_tensor_data", "model_configuration", "statistics"}});
 }
 
 Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> request) const {
@@ -150,6 +160,38 @@ Result<std::string> InferenceService::ModelMetadata(std::span<const std::byte> r
        .versions = resources_.models.VersionsOf(model->name()),
        .inputs = {model->inputs().begin(), model->inputs().end()},
        .outputs = {model->outputs().begin(), model->outputs().end()}});
+}
+
+Result<std::string> InferenceService::ModelStatistics(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const wire::ModelStatisticsRequest asked,
+                   wire::DecodeModelStatisticsRequest(request));
+  if (!asked.name.empty()) {
+    RETURN_IF_ERROR(resources_.models.Resolve(asked.name, asked.version).status());
+  }
+  const TimeNs now = resources_.clock.Now();
+  const TimeNs since_epoch = std::chrono::nanoseconds(WallClock::now().time_since_epoch()).count();
+  std::vector<wire::ModelStatistics> statistics;
+  for (const std::unique_ptr<ModelVersion>& model : resources_.models.versions()) {
+    if (!asked.name.empty() && asked.name != model->name()) continue;
+    if (!asked.version.empty() && asked.version != model->version_text()) continue;
+    const metrics::ModelCounts counts = model->Counts();
+    const TimeNs last = counts.last_answer_at;
+    statistics.push_back(
+        {.name = model->name(),
+         .version = model->version_text(),
+         .last_inference_ms = last == 0 ? 0 : (since_epoch - (now - last)) / kMillisecond,
+         .counts = counts});
+  }
+  return wire::EncodeModelStatisticsResponse(statistics);
+}
+
+Result<std::string> InferenceService::ModelConfig(std::span<const std::byte> request) const {
+  ASSIGN_OR_RETURN(const wire::ModelConfigRequest asked, wire::DecodeModelConfigRequest(request));
+  ASSIGN_OR_RETURN(const ModelVersion* model, resources_.models.Resolve(asked.name, asked.version));
+  return wire::EncodeModelConfigResponse(
+      {.name = model->name(),
+       .max_batch_size = model->batchable() ? model->max_batch_size() : 0,
+       .max_queue_delay_us = model->queue().delay_max() / kMicrosecond});
 }
 
 Result<std::string> InferenceService::RepositoryIndex(std::span<const std::byte> request) const {

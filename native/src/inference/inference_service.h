@@ -41,6 +41,7 @@ class InferenceService final {
     const ReflectionIndex& reflection;
     Scheduler& scheduler;
     const Clock& clock;
+    std::size_t loop_index = 0;
     Mailbox& home;        // the loop's own
     BufferPool& buffers;  // the loop's own
     metrics::Cells& cells;
@@ -62,6 +63,8 @@ class InferenceService final {
   Result<std::string> ModelReady(std::span<const std::byte> request) const;
   Result<std::string> ServerMetadata(std::span<const std::byte> request) const;
   Result<std::string> ModelMetadata(std::span<const std::byte> request) const;
+  Result<std::string> ModelStatistics(std::span<const std::byte> request) const;
+  Result<std::string> ModelConfig(std::span<const std::byte> request) const;
   Result<std::string> RepositoryIndex(std::span<const std::byte> request) const;
   Result<std::string> ListModels(std::span<const std::byte> request) const;
   Result<std::string> Health(std::span<const std::byte> request) const;

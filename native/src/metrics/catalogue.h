@@ -2,10 +2,11 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "metrics/cell.h"
 
 namespace penstock::metrics {
 
@@ -28,19 +29,18 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Counter::
                      "calls_finished",     "calls_released",     "calls_cancelled",
                      "calls_expired",      "requests_inline",    "requests_pool"};
 
-// The counts of one thread: it alone writes, anyone reads. Relaxed: a count orders nothing.
+// The counts of one thread: it alone writes, anyone reads.
 class Cells final {
  public:
   void Add(Counter counter, std::int64_t n = 1) {
-    std::atomic<std::int64_t>& cell = cells_[static_cast<std::size_t>(counter)];
-    cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    cells_[static_cast<std::size_t>(counter)].Add(n);
   }
   std::int64_t Get(Counter counter) const {
-    return cells_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+    return cells_[static_cast<std::size_t>(counter)].Get();
   }
 
  private:
-  std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(Counter::kCount)> cells_{};
+  std::array<Cell, static_cast<std::size_t>(Counter::kCount)> cells_;
 };
 
 }  // namespace penstock::metrics

@@ -30,7 +30,14 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
                                               .delay_max = config.queue_delay_max,
                                               .delay_target = config.queue_delay_target,
                                               .durations = version->warmup_.durations});
+  version->cells_ = std::vector<metrics::ModelCells>(config.loops);
   return version;
+}
+
+metrics::ModelCounts ModelVersion::Counts() const {
+  metrics::ModelCounts counts;
+  for (const metrics::ModelCells& cells : cells_) cells.AddTo(counts);
+  return counts;
 }
 
 }  // namespace penstock

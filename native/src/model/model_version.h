@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "batching/scheduler.h"
+#include "metrics/model_cells.h"
 #include "model/warmup.h"
 #include "session/session.h"
 
@@ -19,6 +20,7 @@ struct ModelConfig {
   std::string name;
   std::int64_t version = 1;
   WarmupConfig warmup;
+  std::size_t loops = 1;  // that call it
   std::int64_t instance_count = 1;
   std::int64_t queue_size_max = 10'000;
   TimeNs queue_delay_max = 0;
@@ -54,6 +56,10 @@ class ModelVersion final {
   int default_priority() const { return default_priority_; }
   Session& session() const { return *session_; }
   BatchQueue& queue() const { return *queue_; }
+  // Each loop writes its own.
+  metrics::ModelCells& cells(std::size_t loop) const { return cells_[loop]; }
+  // Their sums. Any thread.
+  metrics::ModelCounts Counts() const;
   // Its place in the ModelTable: loops keep arrays by it.
   std::size_t index() const { return index_; }
 
@@ -70,6 +76,7 @@ class ModelVersion final {
   TimeNs default_timeout_ = 0;
   int default_priority_ = kPriorityHighest;
   std::unique_ptr<BatchQueue> queue_;
+  mutable std::vector<metrics::ModelCells> cells_;
   std::size_t index_ = 0;
 };
 

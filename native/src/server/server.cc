@@ -95,6 +95,7 @@ Status Server::Impl::StartFrontend() {
                                     .reflection = reflection_,
                                     .scheduler = host_.scheduler(),
                                     .clock = clock_,
+                                    .loop_index = loop.index,
                                     .home = *loop.loop,
                                     .buffers = loop.buffers,
                                     .cells = loop.cells,

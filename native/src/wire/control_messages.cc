@@ -94,6 +94,18 @@ void AddTensorReport(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
   AddTensor(parent, tag, report.name, report.datatype, report.shape);
 }
 
+void AddUint(protozero::pbf_writer& writer, protozero::pbf_tag_type tag, std::int64_t value) {
+  if (value != 0) writer.add_uint64(tag, static_cast<std::uint64_t>(value));
+}
+
+// inference.StatisticDuration.
+void AddDuration(protozero::pbf_writer& parent, protozero::pbf_tag_type tag, std::int64_t count,
+                 TimeNs duration) {
+  protozero::pbf_writer writer(parent, tag);
+  AddUint(writer, 1, count);
+  AddUint(writer, 2, duration);
+}
+
 // valid_host = 1 and original_request = 2, which open every reflection response.
 void AddReflectionHead(protozero::pbf_writer& writer, const ReflectionRequest& request) {
   AddString(writer, 1, request.host);
@@ -144,6 +156,58 @@ std::string EncodeModelMetadataResponse(const ModelMetadata& metadata) {
   AddString(writer, 3, metadata.platform);
   for (const TensorSpec& input : metadata.inputs) AddTensorMetadata(writer, 4, input);
   for (const TensorSpec& output : metadata.outputs) AddTensorMetadata(writer, 5, output);
+  return bytes;
+}
+
+Result<ModelStatisticsRequest> DecodeModelStatisticsRequest(std::span<const std::byte> message) {
+  return DecodeNameAndVersion<ModelStatisticsRequest>(message, "ModelStatisticsRequest");
+}
+
+// compute_input and compute_output stay empty: gathering and handing out rows is part of the run,
+// and telling them apart would cost two looks at the clock.
+std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> models) {
+  std::string bytes;
+  protozero::pbf_writer response(bytes);
+  for (const ModelStatistics& model : models) {
+    const metrics::ModelCounts& counts = model.counts;
+    protozero::pbf_writer writer(response, 1);
+    AddString(writer, 1, model.name);
+    AddString(writer, 2, model.version);
+    AddUint(writer, 3, model.last_inference_ms);
+    AddUint(writer, 4, counts.rows);
+    AddUint(writer, 5, counts.runs());
+    protozero::pbf_writer stats(writer, 6);
+    AddDuration(stats, 1, counts.ok(), counts.total.sum);
+    AddDuration(stats, 2, counts.failed(), counts.failed_time);
+    AddDuration(stats, 3, counts.ok(), counts.queue.sum);
+    AddDuration(stats, 5, counts.ok(), counts.total.sum - counts.queue.sum);
+  }
+  return bytes;
+}
+
+Result<ModelConfigRequest> DecodeModelConfigRequest(std::span<const std::byte> message) {
+  return DecodeNameAndVersion<ModelConfigRequest>(message, "ModelConfigRequest");
+}
+
+std::string EncodeModelConfigResponse(const ModelConfig& config) {
+  std::string bytes;
+  protozero::pbf_writer response(bytes);
+  {
+    protozero::pbf_writer writer(response, 1);
+    AddString(writer, 1, config.name);
+    AddString(writer, 2, kPlatform);
+    if (config.max_batch_size > 0) {
+      writer.add_int32(4, static_cast<std::int32_t>(config.max_batch_size));
+    }
+    if (config.max_batch_size > 1) {
+      // A nested writer leaves out what is empty, and its presence is the point.
+      std::string batching;
+      protozero::pbf_writer batching_writer(batching);
+      AddUint(batching_writer, 2, config.max_queue_delay_us);
+      writer.add_message(11, batching);
+    }
+    AddString(writer, 17, "onnxruntime");
+  }
   return bytes;
 }
 

@@ -16,6 +16,7 @@
 #include <penstock/model.h>
 
 #include "base/status.h"
+#include "metrics/model_cells.h"
 #include "tensor/tensor.h"
 
 namespace penstock::wire {
@@ -46,14 +47,44 @@ struct ModelMetadataRequest {
 };
 Result<ModelMetadataRequest> DecodeModelMetadataRequest(std::span<const std::byte> message);
 
+inline constexpr std::string_view kPlatform = "onnxruntime_onnx";
+
 struct ModelMetadata {
   std::string name;
   std::vector<std::string> versions;
-  std::string platform = "onnxruntime_onnx";
+  std::string_view platform = kPlatform;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
 };
 std::string EncodeModelMetadataResponse(const ModelMetadata& metadata);
+
+// Triton's extensions `statistics` and `model_configuration`.
+struct ModelStatisticsRequest {
+  std::string_view name;     // empty: of every model
+  std::string_view version;  // empty: of every version
+};
+Result<ModelStatisticsRequest> DecodeModelStatisticsRequest(std::span<const std::byte> message);
+
+struct ModelStatistics {
+  std::string_view name;
+  std::string_view version;
+  std::int64_t last_inference_ms = 0;  // since the epoch; 0: none yet
+  metrics::ModelCounts counts;
+};
+std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> models);
+
+struct ModelConfigRequest {
+  std::string_view name;
+  std::string_view version;  // empty: whatever the server would choose
+};
+Result<ModelConfigRequest> DecodeModelConfigRequest(std::span<const std::byte> message);
+
+struct ModelConfig {
+  std::string_view name;
+  std::int64_t max_batch_size = 0;  // 0: the first dimension is no batch
+  std::int64_t max_queue_delay_us = 0;
+};
+std::string EncodeModelConfigResponse(const ModelConfig& config);
 
 struct RepositoryIndexRequest {
   std::string_view repository_name;

@@ -198,6 +198,35 @@ TEST(HealthCheck, RequestAndResponse_MatchTheStandard) {
   EXPECT_EQ(EncodeHealthCheckResponse(ServingStatus::kNotServing), "\x08\x02");
 }
 
+TEST(EncodeModelStatisticsResponse, Durations_AreOfItsCalls) {
+  ModelStatistics model = {.name = "m", .version = "1", .last_inference_ms = 5};
+  model.counts.calls[0] = 2;
+  model.counts.calls[4] = 1;
+  model.counts.failed_time = 7;
+  model.counts.rows = 3;
+  model.counts.queue.sum = 10;
+  model.counts.total.sum = 30;
+  model.counts.run.counts[2] = 1;
+  const std::array models = {model};
+  EXPECT_EQ(EncodeModelStatisticsResponse(models),
+            "\x0a\x26\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x18"
+            "\x0a\x04\x08\x02\x10\x1e"    // success
+            "\x12\x04\x08\x01\x10\x07"    // fail
+            "\x1a\x04\x08\x02\x10\x0a"    // queue
+            "\x2a\x04\x08\x02\x10\x14");  // compute_infer
+}
+
+TEST(EncodeModelConfigResponse, WhatIsNotReal_IsLeftOut) {
+  EXPECT_EQ(EncodeModelConfigResponse({.name = "m", .max_batch_size = 8, .max_queue_delay_us = 5}),
+            "\x0a\x29\x0a\x01m\x12\x10onnxruntime_onnx\x20\x08\x5a\x02\x10\x05"
+            "\x8a\x01\x0bonnxruntime");
+  EXPECT_EQ(EncodeModelConfigResponse({.name = "m", .max_batch_size = 2}),
+            "\x0a\x27\x0a\x01m\x12\x10onnxruntime_onnx\x20\x02\x5a\x00"s
+            "\x8a\x01\x0bonnxruntime"s);
+  EXPECT_EQ(EncodeModelConfigResponse({.name = "m"}),
+            "\x0a\x23\x0a\x01m\x12\x10onnxruntime_onnx\x8a\x01\x0bonnxruntime");
+}
+
 TEST(DecodeReflectionRequest, EachQuestion_HasItsKind) {
   const std::array<std::pair<std::string_view, Kind>, 6> cases = {{
       {"\x0a\x01h", Kind::kNone},
