@@ -43,6 +43,7 @@ check: setup check-packages $(VENV)/.dev build/test/CMakeCache.txt ## format, li
 	$(BIN)/mypy --strict server/penstock
 	$(BIN)/mypy --strict clients/python/penstock_client
 	$(BIN)/python scripts/generate_options.py --check
+	$(BIN)/python scripts/generate_metrics.py --check
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	scripts/run_clang_tidy.sh build/test
 	$(BIN)/python -m pytest -q tests/meta
@@ -64,8 +65,9 @@ format: $(VENV)/.dev ## rewrites files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
 
-generate: ## rewrites what is derived from native/options.toml
+generate: ## rewrites what is derived from native/options.toml and native/metrics.toml
 	"$$(scripts/find_python.sh)" scripts/generate_options.py
+	"$$(scripts/find_python.sh)" scripts/generate_metrics.py
 
 clean: ## removes everything that was built, and .venv
 	rm -rf build dist $(VENV) server/*.egg-info clients/python/*.egg-info clients/python/build

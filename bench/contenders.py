@@ -125,7 +125,8 @@ def _native(
 
 
 def _penstock(paths: Paths) -> Contender:
-    flags = (str(paths.model), "--grpc-port", "0", "--io-threads", "1", "--compute-threads", "1")
+    flags = (str(paths.model), "--grpc-port", "0", "--no-http", "--io-threads", "1")
+    flags += ("--compute-threads", "1")
     if paths.host is not None:
         return Contender(
             name="penstock",

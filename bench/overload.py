@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     durations = bare_durations(model, cores[0])
     line = take_all.fit(durations)
     print(f"bare session: l(b) = {line.t0_s * 1e3:.2f} + {line.row_s * 1e3:.3f} * b ms", flush=True)
-    command = [sys.executable, "-m", "penstock", "serve", str(model), "--grpc-port", "0"]
-    command += ["--max-batch-size", str(_BATCH_MAX)]
+    command = [sys.executable, "-m", "penstock", "serve", str(model)]
+    command += ["--grpc-port", "0", "--no-http", "--max-batch-size", str(_BATCH_MAX)]
     with running(pinned(command, cores[0]), environment={}, working_directory=ROOT) as server:
         setting = Setting(
             server=server,

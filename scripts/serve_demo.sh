@@ -12,6 +12,7 @@ explain() {
     echo "${line}"
     if [[ "${line}" == "ready grpc="* ]]; then
       address="${line#ready grpc=}"
+      address="${address%% *}"
       echo
       echo "Penstock serves the digits model at ${address}; Ctrl-C stops it."
       echo "Send it a handwritten digit from another terminal:"

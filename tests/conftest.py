@@ -36,6 +36,7 @@ DEADLINE_S = 60.0
 @dataclass(kw_only=True)
 class RunningServer:
     address: str
+    http_address: str  # empty: --no-http
     process: subprocess.Popen[bytes]
     log_path: Path
     exit_code: int | None = field(default=None)
@@ -95,17 +96,24 @@ def running_servers(test_models: Path, folder: Path) -> Iterator[StartServer]:
     def start(*models: str | Path, flags: Sequence[str] = ()) -> RunningServer:
         paths = [model_path(test_models, model) for model in models or ("mlp",)]
         log_path = folder / f"server-{len(started)}.log"
-        command = [sys.executable, "-m", "penstock", "serve", "--grpc-port", "0", *flags, *paths]
+        command = [sys.executable, "-m", "penstock", "serve", "--grpc-port", "0"]
+        # All test servers would try the same HTTP port.
+        http = [] if "--http-port" in flags else ["--no-http"]
+        command += [*http, *flags, *paths]
         with log_path.open("wb") as log:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         try:
-            address = wait_until_ready(process)
+            address, http_address = wait_until_ready(process)
         except BaseException:
             process.kill()
             process.communicate()  # also closes its standard output
             print(log_path.read_text(errors="replace"))
             raise
-        started.append(RunningServer(address=address, process=process, log_path=log_path))
+        started.append(
+            RunningServer(
+                address=address, http_address=http_address, process=process, log_path=log_path
+            )
+        )
         return started[-1]
 
     try:
@@ -125,8 +133,11 @@ def model_path(test_models: Path, model: str | Path) -> str:
     return str(named if isinstance(model, str) and named.exists() else model)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes]) -> str:
-    """Reads the ready line; fails where the process ends before or the deadline passes."""
+def wait_until_ready(process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    """The addresses of gRPC and of HTTP, from the ready line.
+
+    Fails where the process ends before or the deadline passes.
+    """
     assert process.stdout is not None
     deadline = time.monotonic() + DEADLINE_S
     received = b""
@@ -141,7 +152,8 @@ def wait_until_ready(process: subprocess.Popen[bytes]) -> str:
         received += piece
     line = received.decode().removesuffix("\n")
     assert line.startswith("ready grpc="), line
-    return line.removeprefix("ready grpc=")
+    grpc, _, http = line.removeprefix("ready grpc=").partition(" http=")
+    return grpc, http
 
 
 def end(server: RunningServer) -> str:

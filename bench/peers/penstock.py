@@ -9,7 +9,8 @@ def _launch(place: Place) -> Launch:
     return Launch(
         command=(
             *(str(place.python), "-m", "penstock", "serve", str(place.model)),
-            *("--grpc-port", str(place.port), "--io-threads", "1", "--compute-threads", "1"),
+            *("--grpc-port", str(place.port), "--no-http"),
+            *("--io-threads", "1", "--compute-threads", "1"),
         )
     )
 

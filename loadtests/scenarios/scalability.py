@@ -156,8 +156,8 @@ def server(io_threads: int) -> Iterator[int]:
     if io_threads >= len(cores):
         pinned = []
     command = [
-        *(*pinned, sys.executable, "-m", "penstock", "serve", str(MODEL), "--grpc-port", "0"),
-        *("--io-threads", str(io_threads), "--log-level", "error"),
+        *(*pinned, sys.executable, "-m", "penstock", "serve", str(MODEL)),
+        *("--grpc-port", "0", "--no-http", "--io-threads", str(io_threads), "--log-level", "error"),
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

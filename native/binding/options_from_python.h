@@ -43,6 +43,8 @@ inline ServerOptions ServerOptionsFromPython(pybind11::handle source) {
   ServerOptions options;
   options.host = source.attr("host").cast<std::string>();
   options.grpc_port = source.attr("grpc_port").cast<std::int64_t>();
+  options.http_port = source.attr("http_port").cast<std::int64_t>();
+  options.no_http = source.attr("no_http").cast<bool>();
   options.io_threads = source.attr("io_threads").cast<std::int64_t>();
   options.compute_threads = source.attr("compute_threads").cast<std::int64_t>();
   options.max_message_bytes = source.attr("max_message_bytes").cast<std::int64_t>();

@@ -8,7 +8,7 @@
 namespace penstock::host {
 
 bool FlagTakesValue(std::string_view flag) {
-  return flag != "--report-batch-size";
+  return flag != "--no-http" && flag != "--report-batch-size";
 }
 
 bool SetOption(std::string_view flag, std::string_view value, ServerOptions* server,
@@ -19,6 +19,13 @@ bool SetOption(std::string_view flag, std::string_view value, ServerOptions* ser
   }
   if (flag == "--grpc-port") {
     return ParseInt(flag, value, {0, 65535}, &server->grpc_port, error);
+  }
+  if (flag == "--http-port") {
+    return ParseInt(flag, value, {0, 65535}, &server->http_port, error);
+  }
+  if (flag == "--no-http") {
+    server->no_http = true;
+    return true;
   }
   if (flag == "--io-threads") {
     return ParseInt(flag, value, {0, 1024}, &server->io_threads, error);

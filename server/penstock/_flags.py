@@ -46,6 +46,30 @@ FLAGS: tuple[Flag, ...] = (
         ),
     ),
     Flag(
+        name="--http-port",
+        scope="server",
+        field="http_port",
+        kind="int",
+        choices=(),
+        hidden=False,
+        help=(
+            "TCP port for /metrics, /healthz and /readyz over HTTP, at the same address as "
+            "the gRPC port. A port that was named must be free; where none was and 8000 is "
+            "taken, `penstock serve` goes on without, with a warning. penstock.Server opens "
+            "it only where it is named; the plain C++ program never does. 0: the system picks"
+            " a free port; the ready line names it. Default: 8000."
+        ),
+    ),
+    Flag(
+        name="--no-http",
+        scope="server",
+        field="no_http",
+        kind="bool",
+        choices=(),
+        hidden=False,
+        help="Opens no HTTP port. Default: false.",
+    ),
+    Flag(
         name="--io-threads",
         scope="server",
         field="io_threads",

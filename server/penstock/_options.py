@@ -57,6 +57,15 @@ class ServerOptions(BaseModel):
     # TCP port for gRPC. 0 to 65535. 0: the system picks a free port; the ready line names it.
     grpc_port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8001
 
+    # TCP port for /metrics, /healthz and /readyz over HTTP, at the same address as the gRPC port. A
+    # port that was named must be free; where none was and 8000 is taken, `penstock serve` goes on
+    # without, with a warning. penstock.Server opens it only where it is named; the plain C++
+    # program never does. 0 to 65535. 0: the system picks a free port; the ready line names it.
+    http_port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
+
+    # Opens no HTTP port.
+    no_http: Annotated[bool, Field(strict=True)] = False
+
     # Event loops. A connection stays on one loop for life. 0 to 1024 threads. 0: as many as the
     # control group grants cores.
     io_threads: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0

@@ -96,7 +96,8 @@ def _make_parser() -> argparse.ArgumentParser:
         "serve",
         help="serve models until SIGTERM or SIGINT",
         description="Serves models until SIGTERM or SIGINT. Prints one line "
-        "`ready grpc=HOST:PORT` to standard output once it answers; logs go to standard error.",
+        "`ready grpc=HOST:PORT http=HOST:PORT` to standard output once it answers; logs go to "
+        "standard error.",
         allow_abbrev=False,
     )
     serve.add_argument(

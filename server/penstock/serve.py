@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from penstock.errors import ServerError
 from penstock.server import Server
 
 __all__ = ["serve"]
@@ -28,7 +29,10 @@ def serve(paths: Sequence[Path], settings: Mapping[str, object]) -> int:
     signals = _Signals()
     server = Server(paths, **settings)
     signals.serving.set()
-    print(f"ready grpc={server.address}", flush=True)
+    if "http_port" not in settings and not server.options.no_http:
+        _serve_http_if_free(server)
+    http = f" http={server.http_address}" if server.http_address else ""
+    print(f"ready grpc={server.address}{http}", flush=True)
     signals.stop.wait()
     if server.stop():
         return 0
@@ -38,6 +42,17 @@ def serve(paths: Sequence[Path], settings: Mapping[str, object]) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _serve_http_if_free(server: Server) -> None:
+    """Several servers on one machine must not fail over a port that nobody asked for."""
+    try:
+        server.serve_http()
+    except ServerError as error:
+        print(
+            f"penstock: warning: {error}; going on without /metrics, name a port with --http-port",
+            file=sys.stderr,
+        )
 
 
 class _Signals:

@@ -7,13 +7,18 @@ per request happens in the core's own threads, without the GIL.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from penstock import _core
 from penstock._loading import Paths, core_arguments, drain_ms
-from penstock.errors import start_error
+from penstock.errors import ServerError, start_error
+
+if TYPE_CHECKING:
+    from penstock._http import HttpServer
 
 __all__ = ["Server"]
+
+_UNAVAILABLE = 14  # gRPC's code
 
 
 class Server:
@@ -26,6 +31,9 @@ class Server:
     serve` by their names in docs/reference/settings.md, of the server or of every model; a model's
     own model.yaml comes first.
 
+    http_port opens /metrics, /healthz and /readyz, and only where it is named: a program that
+    embeds a server may not want its port 8000 taken.
+
     Raises ConfigError, RepositoryError, RuntimeLibraryError or ServerError where it cannot start;
     then nothing is left running. In a forked child every method raises RuntimeError.
     """
@@ -36,15 +44,31 @@ class Server:
             self._core = _core.Server.create(self.options, sources)
         except _core.Error as error:
             raise start_error(error) from None
+        self._stopping = False
         self._stopped: bool | None = None
+        self._http: HttpServer | None = None
+        if "http_port" in settings and not self.options.no_http:
+            try:
+                self.serve_http()
+            except ServerError:
+                self.stop(0)
+                raise
 
     # self.options: the settings that it runs with, checked and complete.
 
     @property
     def address(self) -> str:
         """HOST:PORT, with the port that was really bound."""
+        return self._address_of(self.port)
+
+    @property
+    def http_address(self) -> str | None:
+        """HOST:PORT of /metrics, /healthz and /readyz, where it is open."""
+        return None if self._http is None else self._address_of(self._http.port)
+
+    def _address_of(self, port: int) -> str:
         host = self._core.host
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def port(self) -> int:
@@ -59,12 +83,30 @@ class Server:
         """Connections, calls and buffers alive: zero at rest."""
         return self._core.live_counts()
 
+    def serve_http(self) -> None:
+        """Opens /metrics, /healthz and /readyz on the setting http_port, until `stop`. Once.
+
+        Raises ServerError where the port cannot be bound.
+        """
+        from penstock._http import HttpServer  # costs time that a server without it need not spend
+
+        host, port = self._core.host, self.options.http_port
+        try:
+            self._http = HttpServer(host, port, self._core.metrics_text, lambda: not self._stopping)
+        except OSError as error:
+            raise ServerError(
+                _UNAVAILABLE, f"http_port: {self._address_of(port)}: {error.strerror}"
+            ) from None
+
     def stop(self, drain_timeout_s: float | None = None) -> bool:
         """Accepts nothing new and waits for accepted calls, for drain_timeout_s (the setting
         drain_timeout_ms) at most; the others are cancelled. Returns whether all finished. Again, it
         returns the same."""
+        self._stopping = True
         if self._stopped is None:
             self._stopped = self._core.stop(drain_ms(self.options, drain_timeout_s))
+            if self._http is not None:
+                self._http.close()
         return self._stopped
 
     def __enter__(self) -> Self:

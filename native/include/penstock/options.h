@@ -48,6 +48,15 @@ struct ServerOptions {
   // TCP port for gRPC. 0 to 65535. 0: the system picks a free port; the ready line names it.
   std::int64_t grpc_port = 8001;
 
+  // TCP port for /metrics, /healthz and /readyz over HTTP, at the same address as the gRPC port. A
+  // port that was named must be free; where none was and 8000 is taken, `penstock serve` goes on
+  // without, with a warning. penstock.Server opens it only where it is named; the plain C++ program
+  // never does. 0 to 65535. 0: the system picks a free port; the ready line names it.
+  std::int64_t http_port = 8000;
+
+  // Opens no HTTP port.
+  bool no_http = false;
+
   // Event loops. A connection stays on one loop for life. 0 to 1024 threads. 0: as many as the
   // control group grants cores.
   std::int64_t io_threads = 0;

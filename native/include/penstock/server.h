@@ -46,6 +46,9 @@ class Server final {
   };
   LiveCounts live_counts() const;
 
+  // Every metric of docs/reference/metrics.md as Prometheus text. Any thread; no loop waits for it.
+  std::string metrics_text();
+
  private:
   class Impl;
   explicit Server(std::unique_ptr<Impl> impl);

@@ -9,6 +9,7 @@
 #include "engine/model_host.h"
 #include "frontend/frontend.h"
 #include "inference/inference_service.h"
+#include "server/metrics_page.h"
 
 #ifndef PENSTOCK_VERSION
 #error "PENSTOCK_VERSION comes from the build"
@@ -59,6 +60,7 @@ class Server::Impl final {
   const std::vector<ModelReport>& reports() const { return host_.reports(); }
   std::uint16_t port() const { return frontend_->port(); }
   LiveCounts live_counts() const;
+  std::string metrics_text() { return MetricsPage(host_, *frontend_); }
 
  private:
   Status StartFrontend();
@@ -162,6 +164,9 @@ bool Server::Stop(std::chrono::milliseconds drain_timeout) {
 }
 Server::LiveCounts Server::live_counts() const {
   return impl_->live_counts();
+}
+std::string Server::metrics_text() {
+  return impl_->metrics_text();
 }
 
 }  // namespace penstock

@@ -1,0 +1,130 @@
+"""/metrics, /healthz and /readyz: over real sockets, read by Prometheus' own parser."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from penstock import Server, ServerError
+from prometheus_client.parser import text_string_to_metric_families
+
+TIMEOUT_S = 30.0
+ROOT = Path(__file__).resolve().parents[2]
+ANY_PORT = ["--http-port", "0"]
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def get(address: str, path: str) -> tuple[int, str, str]:
+    """Status, content type, body."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=TIMEOUT_S) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def scrape(address: str) -> Samples:
+    status, kind, text = get(address, "/metrics")
+    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of_mlp(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, frozenset({"model": "mlp", "version": "1", **labels}.items())]
+
+
+def infer(address: str, rows: int, width: int = 64) -> None:
+    with triton.InferenceServerClient(address) as client:
+        x = triton.InferInput("x", [rows, width], "FP32")
+        x.set_data_from_numpy(np.ones((rows, width), np.float32))
+        client.infer("mlp", [x], client_timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize("execution", ["inline", "pool"])
+def test_metrics_agree_with_what_was_sent(start_server: Any, execution: str) -> None:
+    server = start_server("mlp", flags=[*ANY_PORT, "--execution", execution])
+    sent = [1, 3, 8]
+    for rows in sent:
+        infer(server.address, rows)
+    with pytest.raises(triton.InferenceServerException):
+        infer(server.address, 1, width=63)
+    samples = scrape(server.http_address)
+    assert of_mlp(samples, "penstock_model_calls_total", status="OK") == len(sent)
+    assert of_mlp(samples, "penstock_model_calls_total", status="INVALID_ARGUMENT") == 1
+    assert of_mlp(samples, "penstock_model_rows_total") == sum(sent)
+    assert of_mlp(samples, "penstock_model_batch_rows_sum") == sum(sent)
+    assert of_mlp(samples, "penstock_model_batch_rows_bucket", le="4") == 2
+    for stage in ("queue", "call", "run"):
+        name = f"penstock_model_{stage}_seconds"
+        assert of_mlp(samples, f"{name}_count") == len(sent)
+        assert of_mlp(samples, f"{name}_bucket", le="+Inf") == len(sent)
+        assert 0 < of_mlp(samples, f"{name}_sum") < TIMEOUT_S
+    taken = len(sent) if execution == "pool" else 0
+    assert taken == sum(
+        value for (name, _), value in samples.items() if name == "penstock_model_batches_total"
+    )
+    assert of_mlp(samples, "penstock_model_waiting") == 0
+
+
+def test_every_metric_of_the_catalogue_is_shown(start_server: Any) -> None:
+    server = start_server("mlp", flags=ANY_PORT)
+    families = {
+        family.name
+        for family in text_string_to_metric_families(get(server.http_address, "/metrics")[2])
+    }
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    documented = {
+        line.split("`")[1].removesuffix("_total")
+        for line in page.splitlines()
+        if line.startswith("| `penstock_")
+    }
+    assert families == documented
+
+
+def test_health_and_what_is_not_there(start_server: Any) -> None:
+    server = start_server("mlp", flags=ANY_PORT)
+    assert get(server.http_address, "/healthz")[0] == 200
+    assert get(server.http_address, "/readyz?verbose") == (
+        200,
+        "text/plain; charset=utf-8",
+        "ready\n",
+    )
+    assert get(server.http_address, "/")[0] == 404
+
+
+def test_port_closes_with_the_server(test_models: Path) -> None:
+    with Server(test_models / "mlp.onnx", grpc_port=0, http_port=0, log_level="error") as server:
+        address = server.http_address
+        assert address is not None
+        assert get(address, "/readyz")[0] == 200
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        get(address, "/healthz")
+
+
+def test_port_that_was_named_must_be_free(
+    run_serve: Callable[..., None], test_models: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        says = [f"http_port: 127.0.0.1:{port}: Address already in use"]
+        run_serve("--http-port", str(port), test_models / "mlp.onnx", says=says)
+        with pytest.raises(ServerError, match="Address already in use"):
+            Server(test_models / "mlp.onnx", grpc_port=0, http_port=port, log_level="error")
+
+
+def test_embedded_server_opens_no_port_unasked(test_models: Path) -> None:
+    with Server(test_models / "mlp.onnx", grpc_port=0, log_level="error") as server:
+        assert server.http_address is None
