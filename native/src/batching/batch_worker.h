@@ -1,6 +1,7 @@
 // The compute threads' work: take a batch, run it, post the results home. Any number of threads.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "base/mailbox.h"
@@ -32,6 +33,7 @@ class BatchWorker final {
   const Clock& clock_;
   BatchRunner runner_;
   Scheduler::Taken taken_;
+  std::uint32_t unasked_ = 0;
 };
 
 }  // namespace penstock
