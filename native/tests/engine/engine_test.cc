@@ -221,7 +221,9 @@ TEST(EngineTest, FullQueue_RefusesAndCancelledCallLeavesIt) {
   waiting.Enqueue();
   while (!waiting.Wait(kPatience)) {
   }
-  EXPECT_EQ(waiting.code(), kDeadlineExceeded);
+  // At its deadline, or before where it is seen that it cannot be in time.
+  EXPECT_TRUE(waiting.code() == kDeadlineExceeded || waiting.code() == kResourceExhausted)
+      << waiting.code() << " " << waiting.message();
   waiting.Reset();
   refused.Reset();
   std::jthread stopper([&engine] { EXPECT_FALSE(engine->Stop(std::chrono::milliseconds(0))); });
