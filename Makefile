@@ -148,11 +148,12 @@ tsan: setup $(TEST_MODELS)/.made ## the C++ tests under ThreadSanitizer
 	$(call build_cpp,build/tsan,-DPENSTOCK_SANITIZE=thread)
 	$(call run_cpp_tests,build/tsan)
 
-# What is found goes to build/fuzz/corpus, and an input that fails to build/fuzz/failed.
+# What is found goes to build/fuzz/corpus, and an input that fails to build/fuzz/failed. Warnings are
+# no errors here: clang has its own, some about the standard library's headers.
 fuzz: setup ## libFuzzer, FUZZ_SECONDS (60) for each of FUZZ_TARGETS
 	@scripts/install_system_packages.sh fuzz
 	$(CMAKE) -B build/fuzz -DCMAKE_CXX_COMPILER=clang++-19 -DPENSTOCK_TESTS=OFF \
-	  -DPENSTOCK_FUZZ=ON -DPENSTOCK_SANITIZE=address
+	  -DPENSTOCK_WERROR=OFF -DPENSTOCK_FUZZ=ON -DPENSTOCK_SANITIZE=address
 	$(BIN)/cmake --build build/fuzz --parallel $(JOBS) --target $(FUZZ_TARGETS:%=%_fuzz)
 	mkdir -p build/fuzz/failed $(FUZZ_TARGETS:%=build/fuzz/corpus/%)
 	for target in $(FUZZ_TARGETS); do \
