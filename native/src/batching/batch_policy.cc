@@ -18,12 +18,15 @@ Batch BatchFrom(std::span<const Candidate> by_deadline, std::size_t first, std::
   const std::int64_t rows_in_time =
       deadline == kNever ? rows_max : service_time.RowsWithinHigh(rows_max, deadline - now);
   const bool in_time_at_any_size = rows_in_time == rows_max;
+  // Alone it may try its luck: it was kept because the mean says that there is time.
+  const bool in_time_alone = service_time.Predict(by_deadline[first].rows) <= deadline - now;
   Batch batch;
   for (const Candidate& candidate : by_deadline.subspan(first)) {
     const std::int64_t rows = batch.rows + candidate.rows;
     // One request may have more rows than a batch: it then runs alone.
     if (batch.members > 0 && rows > rows_max) break;
-    if (!in_time_at_any_size && rows > rows_in_time) {
+    const bool lucky = batch.members == 0 && in_time_alone;
+    if (!in_time_at_any_size && rows > rows_in_time && !lucky) {
       batch.deadline_bound = true;
       break;
     }
@@ -80,11 +83,15 @@ BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t row
                         const ServiceTime& service_time, TimeNs now) {
   BatchChoice best;
   double best_rate = 0;
+  std::size_t lost = 0;  // of those given up, such as could have been in time
+  bool viable = false;   // those with the deadline looked at last
   for (std::size_t first = 0; first < by_deadline.size(); ++first) {
+    if (first > 0 && viable) ++lost;
     if (first > 0 && by_deadline[first].deadline == by_deadline[first - 1].deadline) continue;
     const Batch batch = BatchFrom(by_deadline, first, rows_max, service_time, now);
-    if (batch.members > first) {
-      const auto gain = static_cast<double>(batch.members - first);
+    viable = batch.members > 0;
+    if (batch.members > lost) {
+      const auto gain = static_cast<double>(batch.members - lost);
       const auto cost = static_cast<double>(std::max<TimeNs>(service_time.Predict(batch.rows), 1));
       if (gain / cost > best_rate) {
         best_rate = gain / cost;
@@ -92,9 +99,11 @@ BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t row
       }
     }
     // Those behind can only be fewer or as many.
-    if (!batch.deadline_bound) break;
+    if (viable && !batch.deadline_bound) break;
     // There is no need to choose where there is time for all.
-    if (first == 0 && LeavesTime(by_deadline, batch, service_time, now)) break;
+    if (lost == 0 && viable && LeavesTime(by_deadline.subspan(first), batch, service_time, now)) {
+      break;
+    }
   }
   return best;
 }

@@ -39,8 +39,9 @@ struct BatchChoice {
 
 // Which of `by_deadline` (ascending) to run now so that the answers in time for each second of run
 // are most. A batch runs as long as its rows need, so the earliest deadline in it bounds its size:
-// each member given up for a larger batch is counted against what that batch brings, and none is
-// where all can be in time one batch after the other.
+// each member given up for a larger batch is counted against what that batch brings, if it could
+// have been in time, and none is where all can be one batch after the other. Nothing is taken only
+// where nobody can be in time.
 BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t rows_max,
                         const ServiceTime& service_time, TimeNs now);
 

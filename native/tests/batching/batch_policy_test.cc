@@ -126,6 +126,9 @@ TEST(BatchPolicyTest, ChooseBatch_Table) {
        false},
       {"all are too late", Times(4, 2'000), 8, 0, 0, true},
       {"the late ones are given up", Then(Times(1, 2'000), Times(4, 100'000)), 8, 1, 4, false},
+      {"many late ones take nobody with them", Then(Times(5, 2'000), Times(2, 100'000)), 8, 5, 2,
+       false},
+      {"alone by the mean", Times(1, 5'500), 8, 0, 1, false},
   };
   const ServiceTime service_time(kLine);
   for (const ChoiceCase& test : cases) {
@@ -151,24 +154,32 @@ TEST(BatchPolicyTest, ChooseBatch_IsTheBestThereIs) {
       candidate.deadline = static_cast<TimeNs>(random.Below(40'000));
     }
     std::ranges::sort(candidates, {}, &Candidate::deadline);
+    const auto lost = [&](std::size_t given_up) {
+      return std::ranges::count_if(std::span(candidates).first(given_up),
+                                   [&service_time](const Candidate& candidate) {
+                                     return candidate.deadline >= service_time.Predict(1);
+                                   });
+    };
     const auto rate = [&](std::size_t given_up, std::size_t taken) {
-      return (static_cast<double>(taken) - static_cast<double>(given_up)) /
+      return (static_cast<double>(taken) - static_cast<double>(lost(given_up))) /
              static_cast<double>(service_time.Predict(static_cast<std::int64_t>(taken)));
     };
     double best = 0;
     for (std::size_t first = 0; first < candidates.size(); ++first) {
       for (std::size_t n = 1; first + n <= candidates.size(); ++n) {
-        const TimeNs run = service_time.PredictHigh(static_cast<std::int64_t>(n));
+        const TimeNs run = n == 1 ? service_time.Predict(1)
+                                  : service_time.PredictHigh(static_cast<std::int64_t>(n));
         if (run <= candidates[first].deadline) best = std::max(best, rate(first, n));
       }
     }
     const BatchChoice choice = ChooseBatch(candidates, 64, service_time, 0);
     const double chosen = choice.taken == 0 ? 0 : rate(choice.given_up, choice.taken);
-    if (choice.taken > 0 && choice.given_up == 0 && choice.taken < candidates.size()) {
-      const auto after = static_cast<std::int64_t>(candidates.size() - choice.taken);
+    const std::size_t next = choice.given_up + choice.taken;
+    if (choice.taken > 0 && lost(choice.given_up) == 0 && next < candidates.size()) {
+      const auto after = static_cast<std::int64_t>(candidates.size() - next);
       const TimeNs both = service_time.PredictHigh(static_cast<std::int64_t>(choice.taken)) +
                           service_time.PredictHigh(after);
-      if (both <= candidates[choice.taken].deadline) continue;
+      if (both <= candidates[next].deadline) continue;
     }
     EXPECT_NEAR(chosen, best, 1e-9);
   }
