@@ -163,8 +163,9 @@ Result<ModelStatisticsRequest> DecodeModelStatisticsRequest(std::span<const std:
   return DecodeNameAndVersion<ModelStatisticsRequest>(message, "ModelStatisticsRequest");
 }
 
-// compute_input and compute_output stay empty: gathering and handing out rows is part of the run,
-// and telling them apart would cost two looks at the clock.
+// compute_input and compute_output take no time: gathering and handing out rows is part of the run,
+// and telling them apart would cost two looks at the clock. They count, since perf_analyzer wants
+// the three counts equal.
 std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> models) {
   std::string bytes;
   protozero::pbf_writer response(bytes);
@@ -180,7 +181,9 @@ std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> model
     AddDuration(stats, 1, counts.ok(), counts.total.sum);
     AddDuration(stats, 2, counts.failed(), counts.failed_time);
     AddDuration(stats, 3, counts.ok(), counts.queue.sum);
+    AddDuration(stats, 4, counts.ok(), 0);
     AddDuration(stats, 5, counts.ok(), counts.total.sum - counts.queue.sum);
+    AddDuration(stats, 6, counts.ok(), 0);
   }
   return bytes;
 }

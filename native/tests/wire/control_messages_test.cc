@@ -209,11 +209,13 @@ TEST(EncodeModelStatisticsResponse, Durations_AreOfItsCalls) {
   model.counts.run.counts[2] = 1;
   const std::array models = {model};
   EXPECT_EQ(EncodeModelStatisticsResponse(models),
-            "\x0a\x26\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x18"
-            "\x0a\x04\x08\x02\x10\x1e"    // success
-            "\x12\x04\x08\x01\x10\x07"    // fail
-            "\x1a\x04\x08\x02\x10\x0a"    // queue
-            "\x2a\x04\x08\x02\x10\x14");  // compute_infer
+            "\x0a\x2e\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x20"
+            "\x0a\x04\x08\x02\x10\x1e"  // success
+            "\x12\x04\x08\x01\x10\x07"  // fail
+            "\x1a\x04\x08\x02\x10\x0a"  // queue
+            "\x22\x02\x08\x02"          // compute_input
+            "\x2a\x04\x08\x02\x10\x14"  // compute_infer
+            "\x32\x02\x08\x02");        // compute_output
 }
 
 TEST(EncodeModelConfigResponse, WhatIsNotReal_IsLeftOut) {
