@@ -28,7 +28,7 @@ enum class End { kOpen, kAnswered, kRefused, kExpired, kCancelled };
 struct Call {
   TestEntry entry;
   std::size_t model = 0;
-  TimeNs cancel_at = kNever;
+  bool patient = false;  // its deadline is an hour away
   End end = End::kOpen;
   bool delivered = false;  // nothing of the server's uses it any more
 };
@@ -136,7 +136,10 @@ class Simulation final {
     call.entry.enqueued_at = now;
     call.entry.client = Below(clients_);
     call.entry.priority = 1 + static_cast<int>(Below(3)) * 3;
-    if (Below(3) != 0) {
+    call.patient = Below(8) == 0;
+    if (call.patient) {
+      call.entry.deadline = now + 3600 * kSecond;
+    } else if (Below(3) != 0) {
       call.entry.deadline = now + static_cast<TimeNs>(1 + Below(200)) * kMillisecond;
       At(call.entry.deadline, [this, &call] { EndByLoop(call, End::kExpired); });
     }
@@ -189,6 +192,7 @@ class Simulation final {
       Call& call = CallOf(*entry);
       EXPECT_FALSE(entry->result.status.ok());
       call.delivered = true;
+      EXPECT_FALSE(call.patient) << "given up although there is all the time in the world";
       if (call.end == End::kOpen) Finish(call, End::kRefused);
     }
     CheckBatch(*taken, model);
