@@ -19,6 +19,20 @@ void PostHome(std::span<QueueEntry* const> entries) {
   for (Post& post : posts) post.home->Post(post.chain);
 }
 
+TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
+                   TimeNs began, const Clock& clock) {
+  const bool in_one_piece = runner.Run(queue.session(), batch);
+  const TimeNs ended = clock.Now();
+  std::int64_t rows = 0;
+  for (QueueEntry* entry : batch) {
+    rows += entry->rows;
+    entry->result.started_at = began;
+    entry->result.ended_at = ended;
+  }
+  if (in_one_piece) queue.service_time().Observe(rows, ended - began);
+  return ended;
+}
+
 bool BatchWorker::WorkOnce() {
   scheduler_.Next(taken_);
   if (taken_.queue == nullptr) return false;
@@ -39,26 +53,16 @@ bool BatchWorker::TryRun(BatchQueue& queue, QueueEntry& entry) {
 void BatchWorker::RunUnasked(BatchQueue& queue, QueueEntry& entry) {
   // Such a run feels what reading the clock twice costs: a sample is enough to learn from.
   constexpr std::uint32_t kObservedEvery = 16;
+  QueueEntry* const alone = &entry;
   if (unasked_++ % kObservedEvery != 0) {
-    QueueEntry* const alone = &entry;
     runner_.Run(queue.session(), {&alone, 1});
-    return;
+  } else {
+    RunObserved(runner_, queue, {&alone, 1}, clock_.Now(), clock_);
   }
-  taken_.batch.assign(1, &entry);
-  taken_.rows = entry.rows;
-  taken_.queue = &queue;
-  taken_.began = clock_.Now();
-  RunBatch();
 }
 
 void BatchWorker::RunBatch() {
-  const bool in_one_piece = runner_.Run(taken_.queue->session(), taken_.batch);
-  const TimeNs now = clock_.Now();
-  if (in_one_piece) taken_.queue->service_time().Observe(taken_.rows, now - taken_.began);
-  for (QueueEntry* entry : taken_.batch) {
-    entry->result.started_at = taken_.began;
-    entry->result.ended_at = now;
-  }
+  RunObserved(runner_, *taken_.queue, taken_.batch, taken_.began, clock_);
 }
 
 }  // namespace penstock

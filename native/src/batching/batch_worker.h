@@ -13,6 +13,11 @@ namespace penstock {
 // Posts every entry to its home loop, one post for each loop. The entries are gone afterwards.
 void PostHome(std::span<QueueEntry* const> entries);
 
+// Runs a batch that began at `began`, notes its times in every result and teaches the queue how
+// long it took. Returns when it ended.
+TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
+                   TimeNs began, const Clock& clock);
+
 // One thread's worth of running batches.
 class BatchWorker final {
  public:

@@ -1,6 +1,6 @@
 #include "inference/inline_runner.h"
 
-#include "base/strings.h"
+#include "batching/batch_worker.h"
 
 namespace penstock {
 
@@ -44,7 +44,7 @@ void InlineRunner::RunTurn() {
 
 void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
   const ModelVersion& model = *pending.model;
-  ServiceTime& service_time = model.queue().service_time();
+  const ServiceTime& service_time = model.queue().service_time();
   // Longer than a turn's budget and inline all the same: the operator asked for it. Such a model
   // gets one batch a turn.
   const bool asked_for = service_time.Predict(1) > kInlineBudget;
@@ -62,16 +62,7 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
       entry->Deliver();
     }
     if (batch_.empty()) continue;
-    const bool in_one_piece = runner_.Run(model.session(), batch_);
-    const TimeNs ended_at = clock_.Now();
-    budget -= ended_at - now;
-    std::int64_t rows_run = 0;
-    for (QueueEntry* entry : batch_) {
-      rows_run += entry->rows;
-      entry->result.started_at = now;
-      entry->result.ended_at = ended_at;
-    }
-    if (in_one_piece) service_time.Observe(rows_run, ended_at - now);
+    budget -= RunObserved(runner_, model.queue(), batch_, now, clock_) - now;
     cells_.Add(metrics::Counter::kRequestsInline, static_cast<std::int64_t>(batch_.size()));
     for (QueueEntry* entry : batch_) entry->Deliver();
   }
