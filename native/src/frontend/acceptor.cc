@@ -55,7 +55,12 @@ void Acceptor::Pause() {
 }
 
 void Acceptor::OnTimer(TimeNs now) {
-  if (!Watch().ok()) loop_.timers().Arm(*this, now + kPause);
+  if (!Watch().ok()) {
+    loop_.timers().Arm(*this, now + kPause);
+    return;
+  }
+  // At once: where the last one waiting took the last descriptor, no event would ever tell.
+  OnReady(EPOLLIN);
 }
 
 void Acceptor::Deliver() {
