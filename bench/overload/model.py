@@ -1,0 +1,56 @@
+"""The "5 ms model", about 5 ms for a row and 12 ms for eight; and how long it takes by itself."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+BATCH_MAX = 64
+_WIDTH, _HIDDEN, _LAYERS = 512, 8192, 6
+
+
+def make_model(path: Path) -> Path:
+    """x FP32 [N, 512] -> y FP32 [N, 512]: weights are read for a batch, arithmetic is for a row."""
+    random = np.random.default_rng(0)
+    nodes, weights, current = [], [], "x"
+    for layer in range(2 * _LAYERS):
+        shape = (_WIDTH, _HIDDEN) if layer % 2 == 0 else (_HIDDEN, _WIDTH)
+        weight = (random.standard_normal(shape) * 0.02).astype(np.float32)
+        weights.append(numpy_helper.from_array(weight, f"w{layer}"))
+        nodes.append(helper.make_node("MatMul", [current, f"w{layer}"], [f"m{layer}"]))
+        current = "y" if layer == 2 * _LAYERS - 1 else f"t{layer}"
+        nodes.append(helper.make_node("Tanh", [f"m{layer}"], [current]))
+    tensors = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", _WIDTH]) for name in "xy"
+    ]
+    graph = helper.make_graph(nodes, "slow", tensors[:1], tensors[1:], weights)
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    return path
+
+
+def bare_durations(model: Path, core: int) -> list[tuple[int, float]]:
+    """(rows, seconds), the median of several runs of a session with one thread on `core`."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    durations = []
+    for rows in (1, 2, 4, 8, 16, 32, BATCH_MAX):
+        x = np.random.default_rng(rows).standard_normal((rows, _WIDTH)).astype(np.float32)
+        times = []
+        for _ in range(9):
+            began = time.perf_counter()
+            session.run(None, {"x": x})
+            times.append(time.perf_counter() - began)
+        durations.append((rows, statistics.median(times)))
+    os.sched_setaffinity(0, before)
+    return durations

@@ -1,0 +1,106 @@
+"""The server under load, one measurement of it, and a row of the table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.messages import ROOT
+from bench.overload.model import BATCH_MAX
+from bench.server_process import RunningServer, pinned, running
+
+DEADLINE_MS = 100
+REST_MIB_MAX = 256
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    target: str
+    measured: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where everything is measured, and for how long each time."""
+
+    server_core: int
+    client_core: int
+    duration_s: float
+    rounds: int
+    out: Path  # a folder of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The server under load and how long each measurement is."""
+
+    server: RunningServer
+    core: int  # of the generator
+    duration_s: float
+    rounds: int
+
+
+@contextlib.contextmanager
+def serving(bench: Bench, model: Path, *flags: str) -> Iterator[Setting]:
+    """`penstock serve` with a model, or a repository, on the server's core."""
+    command = [sys.executable, "-m", "penstock", "serve", str(model), "--grpc-port", "0"]
+    command += ["--no-http", "--max-batch-size", str(BATCH_MAX), *flags]
+    pinned_command = pinned(command, bench.server_core)
+    with running(pinned_command, environment={}, working_directory=ROOT) as server:
+        yield Setting(
+            server=server,
+            core=bench.client_core,
+            duration_s=bench.duration_s,
+            rounds=bench.rounds,
+        )
+
+
+def load(setting: Setting, *flags: str) -> Figures:
+    """One `penstock bench`; its JSON. Raises where answers were wrong or nothing was measured."""
+    command = [sys.executable, "-m", "penstock", "bench", f"127.0.0.1:{setting.server.port}"]
+    command += ["--model", "slow", "--warmup", "1s", "--json", *flags]
+    done = subprocess.run(
+        pinned(command, setting.core), stdout=subprocess.PIPE, text=True, check=False, timeout=900
+    )
+    if done.returncode not in {0, 1}:
+        raise RuntimeError(f"penstock bench ended with {done.returncode}")
+    figures: Figures = json.loads(done.stdout)
+    if figures["wrong"]:
+        raise RuntimeError(f"{figures['wrong']} wrong answers")
+    return figures
+
+
+def capacity(setting: Setting) -> float:
+    """Answers a second of a closed loop that keeps batches full."""
+    flags = ["--concurrency", str(2 * BATCH_MAX), "--duration", f"{setting.duration_s / 2}s"]
+    return float(load(setting, *flags)["goodput"])
+
+
+def answered_p99_ms(measured: Figures) -> float:
+    """Of the calls that got an answer in time: the buckets below the deadline, without the rest."""
+    buckets = [(ms, n) for ms, n in measured["latency"]["buckets"] if ms <= 1.2 * DEADLINE_MS]
+    wanted, seen = 0.99 * measured["ok"], 0
+    for ms, count in buckets:
+        seen += count
+        if seen >= wanted:
+            return float(ms)
+    return float(measured["latency"]["max_ms"])
+
+
+def rss_mib(setting: Setting) -> float:
+    """Resident memory of the server."""
+    pages = int(Path(f"/proc/{setting.server.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
