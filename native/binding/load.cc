@@ -122,7 +122,8 @@ class RunHandle final {
 LoadPayload NewPayload(std::string path, const std::vector<py::bytes>& messages,
                        const std::vector<py::bytes>& expected, const std::string& check,
                        double tolerance, double weight, std::int64_t timeout_us,
-                       std::vector<std::pair<std::string, std::string>> metadata) {
+                       std::vector<std::pair<std::string, std::string>> metadata,
+                       std::string source) {
   return {.path = std::move(path),
           .messages = Strings(messages),
           .expected = Strings(expected),
@@ -130,7 +131,8 @@ LoadPayload NewPayload(std::string path, const std::vector<py::bytes>& messages,
           .tolerance = tolerance,
           .weight = weight,
           .timeout_us = timeout_us,
-          .metadata = std::move(metadata)};
+          .metadata = std::move(metadata),
+          .source = std::move(source)};
 }
 
 LoadOptions NewOptions(std::vector<LoadPayload> payloads, std::string host, std::uint16_t port,
@@ -167,7 +169,8 @@ void BindOptions(py::module_& module) {
       .def(py::init(&NewPayload), py::kw_only(), py::arg("path"), py::arg("messages"),
            py::arg("expected") = std::vector<py::bytes>(), py::arg("check") = "tensors",
            py::arg("tolerance") = 1e-4, py::arg("weight") = 1.0, py::arg("timeout_us") = 0,
-           py::arg("metadata") = std::vector<std::pair<std::string, std::string>>());
+           py::arg("metadata") = std::vector<std::pair<std::string, std::string>>(),
+           py::arg("source") = "");
   const LoadOptions defaults;
   py::class_<LoadOptions>(module, "LoadOptions")
       .def(py::init(&NewOptions), py::kw_only(), py::arg("payloads"),

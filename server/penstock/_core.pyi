@@ -163,6 +163,7 @@ class LoadPayload:
         weight: float = 1.0,
         timeout_us: int = 0,
         metadata: Sequence[tuple[str, str]] = (),
+        source: str = "",
     ) -> None: ...
 
 class LoadOptions:

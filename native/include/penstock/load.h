@@ -36,6 +36,9 @@ struct LoadPayload {
   double weight = 1;            // share in the mix, relative to the other payloads
   std::int64_t timeout_us = 0;  // sent as grpc-timeout and kept on this side as well; 0: none
   std::vector<std::pair<std::string, std::string>> metadata;  // lower case names
+  // An address of this machine that its calls come from, on connections of their own: payloads with
+  // different ones are different clients to a server. Empty: whatever the system takes.
+  std::string source;
 };
 
 enum class LoadMode {
@@ -56,7 +59,7 @@ struct LoadOptions {
   std::string host = "127.0.0.1";  // an address or a name to resolve
   std::uint16_t port = 8001;
   std::vector<LoadPayload> payloads;
-  int connections = 4;  // each call uses one of them, in turn
+  int connections = 4;  // each call uses one of them, in turn; so many for every source
   LoadMode mode = LoadMode::kOpen;
 
   Arrivals arrivals = Arrivals::kPoisson;

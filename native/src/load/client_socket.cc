@@ -27,10 +27,10 @@ std::size_t TotalOf(std::span<const iovec> pieces) {
 
 }  // namespace
 
-ClientSocket::ClientSocket(const PeerAddress& address, IoLoop& loop, BlockPool& blocks,
-                           BufferPool& buffers, SocketOwner& owner)
+ClientSocket::ClientSocket(const SocketAddress& address, const std::optional<SocketAddress>& source,
+                           IoLoop& loop, BlockPool& blocks, BufferPool& buffers, SocketOwner& owner)
     : loop_(loop), owner_(owner), connection_(blocks, buffers) {
-  Result<UniqueFd> begun = BeginConnect(address);
+  Result<UniqueFd> begun = BeginConnect(address, source);
   if (!begun.ok()) {
     Lose(std::string(begun.status().message()));
     return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,8 +31,8 @@ class ClientSocket final : public Pollable, public ListLink<ClientSocket> {
   enum class State : std::uint8_t { kConnecting, kGreeting, kOpen, kLost };
 
   // Nothing is thrown away here that fails: state() turns kLost and failure() says why.
-  ClientSocket(const PeerAddress& address, IoLoop& loop, BlockPool& blocks, BufferPool& buffers,
-               SocketOwner& owner);
+  ClientSocket(const SocketAddress& address, const std::optional<SocketAddress>& source,
+               IoLoop& loop, BlockPool& blocks, BufferPool& buffers, SocketOwner& owner);
   ClientSocket(const ClientSocket&) = delete;
   ClientSocket& operator=(const ClientSocket&) = delete;
   ~ClientSocket();

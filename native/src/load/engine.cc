@@ -13,16 +13,31 @@ constexpr int kBurstMax = 64;
 
 }  // namespace
 
-Engine::Engine(const LoadOptions& options, std::vector<PeerAddress> addresses, IoLoop& loop)
+Engine::Engine(const LoadOptions& options, std::vector<SocketAddress> addresses, IoLoop& loop)
     : options_(options),
       addresses_(std::move(addresses)),
       loop_(loop),
       requests_(options.payloads, StrCat(options.host, ":", options.port)),
       checker_(options.payloads),
       mix_(options.payloads, options.seed + 1),
-      recorder_(options.payloads.size(), options.keep_second_buckets),
-      slots_(static_cast<std::size_t>(options.connections)) {
+      recorder_(options.payloads.size(), options.keep_second_buckets) {
+  AddSources(options.payloads);
   loop_.AddTurnHook(*this);
+}
+
+void Engine::AddSources(const std::vector<LoadPayload>& payloads) {
+  std::vector<std::string> names;
+  for (const LoadPayload& payload : payloads) {
+    const auto known = std::ranges::find(names, payload.source);
+    source_of_.push_back(static_cast<std::size_t>(known - names.begin()));
+    if (known != names.end()) continue;
+    names.push_back(payload.source);
+    sources_.emplace_back();
+    if (!payload.source.empty()) sources_.back() = ParseAddress(payload.source, 0).value();
+    for (int i = 0; i < options_.connections; ++i) {
+      slots_.push_back({.source = sources_.size() - 1});
+    }
+  }
 }
 
 Engine::~Engine() {
@@ -49,14 +64,15 @@ void Engine::OnTurnEnd() {
 
 bool Engine::SendDue(TimeNs now) {
   int burst = 0;
-  turn_slot_ = (turn_slot_ + 1) % slots_.size();
+  turn_slot_ = (turn_slot_ + 1) % static_cast<std::size_t>(options_.connections);
   while (next_due_ <= now && burst < kBurstMax) {
     const bool measured = phase_ == Phase::kRunning;
     if (measured) recorder_.Advance(next_due_);
+    const MixChoice choice = mix_.Next();
     if (in_flight_ >= options_.in_flight_max) {
-      Fail(mix_.Next(), Verdict::kGeneratorLimited, "not sent: in_flight_max was reached", now);
+      Fail(choice, Verdict::kGeneratorLimited, "not sent: in_flight_max was reached", now);
     } else {
-      Send(PickSlot(), next_due_);
+      Send(choice, PickSlot(source_of_[choice.payload]), next_due_);
     }
     ++burst;
     next_due_ = AddSaturated(start_, schedule_->Next());
@@ -71,7 +87,7 @@ bool Engine::SendForCallers(TimeNs now) {
     while (slots_[i].idle_callers > 0 && Usable(slots_[i])) {
       if (options_.requests_max > 0 && recorder_.offered() == options_.requests_max) return any;
       --slots_[i].idle_callers;
-      Send(i, now);
+      Send(mix_.Next(), i, now);
       any = true;
     }
   }
@@ -79,14 +95,16 @@ bool Engine::SendForCallers(TimeNs now) {
 }
 
 // The burst of a turn leaves on one connection, in one write, while that has a stream free.
-std::size_t Engine::PickSlot() {
+std::size_t Engine::PickSlot(std::size_t source) {
+  const auto count = static_cast<std::size_t>(options_.connections);
+  const std::size_t first = source * count;
   std::size_t usable = slots_.size();
-  for (std::size_t step = 0; step < slots_.size(); ++step) {
-    const std::size_t i = (turn_slot_ + step) % slots_.size();
+  for (std::size_t step = 0; step < count; ++step) {
+    const std::size_t i = first + (turn_slot_ + step) % count;
     if (!Usable(slots_[i])) continue;
     ClientConnection& calls = slots_[i].socket->calls();
     if (calls.calls() < calls.streams_max()) {
-      turn_slot_ = i;
+      turn_slot_ = i - first;
       return i;
     }
     if (usable == slots_.size()) usable = i;
@@ -96,8 +114,7 @@ std::size_t Engine::PickSlot() {
 }
 
 // `slot` may be none of slots_: then no connection can take the call.
-void Engine::Send(std::size_t slot, TimeNs due) {
-  const MixChoice choice = mix_.Next();
+void Engine::Send(const MixChoice& choice, std::size_t slot, TimeNs due) {
   if (slot == slots_.size()) {
     Fail(choice, Verdict::kTransportError, "no connection to the server", due);
     return;
@@ -223,8 +240,9 @@ bool Engine::Usable(const Slot& slot) const {
 }
 
 void Engine::Open(Slot& slot) {
-  slot.socket = std::make_unique<ClientSocket>(addresses_[slot.address], loop_, blocks_, buffers_,
-                                               static_cast<SocketOwner&>(*this));
+  slot.socket =
+      std::make_unique<ClientSocket>(addresses_[slot.address], sources_[slot.source], loop_,
+                                     blocks_, buffers_, static_cast<SocketOwner&>(*this));
 }
 
 void Engine::MarkDirty(ClientSocket& socket) {

@@ -34,7 +34,7 @@ class Engine final : public TurnHook,
  public:
   // `options` passed CheckOptions; `addresses` is not empty. Registers itself with the loop, which
   // it stops when the run has ended.
-  Engine(const LoadOptions& options, std::vector<PeerAddress> addresses, IoLoop& loop);
+  Engine(const LoadOptions& options, std::vector<SocketAddress> addresses, IoLoop& loop);
   ~Engine();
 
   // On the loop's thread, before the loop runs.
@@ -54,6 +54,7 @@ class Engine final : public TurnHook,
   // The place of one connection; reconnected when it is lost.
   struct Slot {
     std::unique_ptr<ClientSocket> socket;
+    std::size_t source = 0;   // of sources_
     std::size_t address = 0;  // of addresses_, the one being used
     TimeNs retry_at = 0;
     std::size_t idle_callers = 0;  // closed loop: callers bound to this connection that may call
@@ -72,9 +73,10 @@ class Engine final : public TurnHook,
   void Fail(const MixChoice& choice, Verdict verdict, std::string_view why, TimeNs now);
   bool SendDue(TimeNs now);
   bool SendForCallers(TimeNs now);
-  void Send(std::size_t slot, TimeNs due);
+  void Send(const MixChoice& choice, std::size_t slot, TimeNs due);
   void StampSent();
-  std::size_t PickSlot();
+  std::size_t PickSlot(std::size_t source);
+  void AddSources(const std::vector<LoadPayload>& payloads);
 
   // Connections.
   bool Usable(const Slot& slot) const;
@@ -99,7 +101,7 @@ class Engine final : public TurnHook,
   TimeNs ScheduleLength() const;
 
   const LoadOptions& options_;
-  const std::vector<PeerAddress> addresses_;
+  const std::vector<SocketAddress> addresses_;
   IoLoop& loop_;
   const RequestSet requests_;
   AnswerChecker checker_;
@@ -134,9 +136,11 @@ class Engine final : public TurnHook,
   std::vector<ClientCall*> free_calls_;
   std::vector<ClientCall*> started_;  // in this turn
   IntrusiveList<ClientSocket, ClientSocket> dirty_;
-  std::vector<Slot> slots_;
+  std::vector<std::optional<SocketAddress>> sources_;
+  std::vector<std::size_t> source_of_;  // each payload
+  std::vector<Slot> slots_;             // those of the first source, those of the second, ...
   std::vector<std::unique_ptr<ClientSocket>> retiring_;  // told to go away, calls still on them
-  std::size_t turn_slot_ = 0;
+  std::size_t turn_slot_ = 0;                            // among those of one source
 
   // Any thread.
   mutable std::mutex mu_;

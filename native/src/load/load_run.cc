@@ -20,7 +20,7 @@ namespace penstock {
 
 class LoadRun::Impl {
  public:
-  Impl(LoadOptions load_options, std::vector<PeerAddress> addresses,
+  Impl(LoadOptions load_options, std::vector<SocketAddress> addresses,
        std::unique_ptr<IoLoop> io_loop)
       : options_(std::move(load_options)),
         loop_(std::move(io_loop)),
@@ -88,7 +88,7 @@ std::unique_ptr<LoadRun> LoadRun::Create(LoadOptions options, Error* error) {
     return std::unique_ptr<LoadRun>();
   };
   if (const Status checked = load::CheckOptions(options); !checked.ok()) return fail(checked);
-  penstock::Result<std::vector<PeerAddress>> addresses = Resolve(options.host, options.port);
+  penstock::Result<std::vector<SocketAddress>> addresses = Resolve(options.host, options.port);
   if (!addresses.ok()) return fail(addresses.status());
   penstock::Result<std::unique_ptr<IoLoop>> loop = IoLoop::Create(Impl::SystemClock());
   if (!loop.ok()) return fail(loop.status());

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "load/arrivals.h"
+#include "net/address.h"
 
 namespace penstock::load {
 namespace {
@@ -61,6 +62,10 @@ Status CheckPayload(const LoadPayload& payload, const std::string& name) {
   if (payload.timeout_us < 0 || payload.timeout_us > kTimeoutMaxUs) {
     return InvalidArgument(StrCat(name, ".timeout_us: must be between 0 and ", kTimeoutMaxUs));
   }
+  if (!payload.source.empty() && !ParseAddress(payload.source, 0).ok()) {
+    return InvalidArgument(StrCat(name, ".source: '", Printable(payload.source),
+                                  "'; expected an IPv4 or IPv6 address of this machine"));
+  }
   return CheckMetadata(payload, name);
 }
 
@@ -100,6 +105,12 @@ Status CheckOptions(const LoadOptions& options) {
   RETURN_IF_ERROR(CheckSeconds(options.stall_timeout_s, "stall_timeout_s", false));
   RETURN_IF_ERROR(CheckSeconds(options.drain_timeout_s, "drain_timeout_s", true));
   if (options.mode == LoadMode::kOpen) return CheckSegments(options.segments);
+  for (const LoadPayload& payload : options.payloads) {
+    // A caller keeps to its connection and takes payloads as they come.
+    if (payload.source != options.payloads.front().source) {
+      return InvalidArgument("payloads: in a closed loop all have the same source");
+    }
+  }
   RETURN_IF_ERROR(CheckCount(options.concurrency, "concurrency", 1, 1'000'000));
   return CheckSeconds(options.duration_s, "duration_s", false);
 }

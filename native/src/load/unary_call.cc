@@ -20,7 +20,7 @@ UnaryAnswer Unreachable(std::string why) {
 class OneCall final : public TurnHook, private CallEvents, private SocketOwner, private Timer {
  public:
   OneCall(const LoadPayload& payload, const std::string& peer,
-          const std::vector<PeerAddress>& addresses, IoLoop& loop)
+          const std::vector<SocketAddress>& addresses, IoLoop& loop)
       : peer_(peer), addresses_(addresses), loop_(loop), requests_({payload}, peer), call_(*this) {
     loop_.AddTurnHook(*this);
     loop_.timers().Arm(*this, loop_.clock().Now() + requests_.timeout(0));
@@ -53,8 +53,8 @@ class OneCall final : public TurnHook, private CallEvents, private SocketOwner, 
 
  private:
   void Connect() {
-    socket_ = std::make_unique<ClientSocket>(addresses_[address_], loop_, blocks_, buffers_,
-                                             static_cast<SocketOwner&>(*this));
+    socket_ = std::make_unique<ClientSocket>(addresses_[address_], std::nullopt, loop_, blocks_,
+                                             buffers_, static_cast<SocketOwner&>(*this));
     loop_.RunSoon();
   }
 
@@ -83,7 +83,7 @@ class OneCall final : public TurnHook, private CallEvents, private SocketOwner, 
   }
 
   const std::string peer_;
-  const std::vector<PeerAddress>& addresses_;
+  const std::vector<SocketAddress>& addresses_;
   IoLoop& loop_;
   const RequestSet requests_;
   BlockPool blocks_;
@@ -113,7 +113,7 @@ UnaryAnswer UnaryCall(const std::string& host, std::uint16_t port, const std::st
                        .timeout_us = static_cast<std::int64_t>(timeout_us)}};
   options.mode = LoadMode::kClosed;
   if (const Status checked = load::CheckOptions(options); !checked.ok()) return refused(checked);
-  const Result<std::vector<PeerAddress>> addresses = Resolve(host, port);
+  const Result<std::vector<SocketAddress>> addresses = Resolve(host, port);
   if (!addresses.ok()) return refused(addresses.status());
   const SteadyClock clock;
   Result<std::unique_ptr<IoLoop>> loop = IoLoop::Create(clock);

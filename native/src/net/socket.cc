@@ -1,6 +1,5 @@
 #include "net/socket.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,40 +9,13 @@
 #include <functional>
 
 #include "base/strings.h"
+#include "net/address.h"
 
 namespace penstock {
-namespace {
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-
-// Numeric addresses only: a name service has no place in a server's start.
-Result<Address> ParseAddress(const std::string& host, std::uint16_t port) {
-  const std::string numeric = host == "localhost" ? "127.0.0.1" : host;
-  Address address;
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  if (inet_pton(AF_INET, numeric.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    address.length = sizeof(*v4);
-    return address;
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  if (inet_pton(AF_INET6, numeric.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    address.length = sizeof(*v6);
-    return address;
-  }
-  return InvalidArgument(StrCat("host '", Printable(host), "': expected an IPv4 or IPv6 address"));
-}
-
-}  // namespace
 
 Result<ListeningSocket> Listen(const std::string& host, std::uint16_t port) {
-  ASSIGN_OR_RETURN(Address address, ParseAddress(host, port));
+  // Numeric addresses only: a name service has no place in a server's start.
+  ASSIGN_OR_RETURN(SocketAddress address, ParseAddress(host, port));
   const auto failure = [&host, port](const char* step) {
     const int reason = errno;
     return Unavailable(StrCat("cannot ", step, " ", host, ":", port, ": ", strerror(reason)));
@@ -55,11 +27,11 @@ Result<ListeningSocket> Listen(const std::string& host, std::uint16_t port) {
   const int on = 1;
   // A restarted server takes its port back although old connections linger.
   setsockopt(listening.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  auto* raw = reinterpret_cast<sockaddr*>(&address.storage);
-  if (bind(listening.fd.get(), raw, address.length) != 0) return failure("bind");
+  if (bind(listening.fd.get(), address.raw(), address.length) != 0) return failure("bind");
   constexpr int kBacklog = 4096;  // the system caps it at net.core.somaxconn
   if (listen(listening.fd.get(), kBacklog) != 0) return failure("listen on");
   socklen_t length = sizeof(address.storage);
+  auto* const raw = reinterpret_cast<sockaddr*>(&address.storage);
   if (getsockname(listening.fd.get(), raw, &length) != 0) return failure("read the port of");
   listening.port =
       ntohs(family == AF_INET ? reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port

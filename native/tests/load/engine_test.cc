@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -218,6 +219,42 @@ TEST(LoadRun, StreamLimit_FewStreams_CallsWaitAndAreCounted) {
   EXPECT_GT(result.stream_limited, 0);
 }
 
+TEST(LoadRun, Source_OfEachPayload_IsTheClientThatTheServerSees) {
+  std::map<std::pair<std::uint64_t, std::size_t>, std::int64_t> seen;  // by client and length
+  const auto count = [&seen](grpc::Call& call, Buffer message) {
+    ++seen[{call.client(), message.bytes().size()}];
+    Echo(call, std::move(message));
+  };
+  LoadResult result;
+  {
+    TestServer server(count);
+    LoadOptions options = OpenLoop(server.port(), 2000, 0.5);
+    options.payloads = {TestPayload("a"), TestPayload("bb"), TestPayload("ccc")};
+    options.payloads[0].source = options.payloads[2].source = "127.0.0.2";
+    options.payloads[1].source = "127.0.0.3";
+    result = Measure(std::move(options));
+  }
+  EXPECT_EQ(result.counts.ok, result.counts.offered);
+  std::map<std::size_t, std::uint64_t> client_of;
+  for (const auto& [key, calls] : seen) {
+    const auto& [client, length] = key;
+    EXPECT_TRUE(client_of.emplace(length, client).second) << "of two sources: " << length;
+    EXPECT_EQ(calls, result.payloads[length - 1].counts.ok);
+  }
+  ASSERT_EQ(client_of.size(), 3U);
+  EXPECT_EQ(client_of[1], client_of[3]);
+  EXPECT_NE(client_of[1], client_of[2]);
+}
+
+TEST(LoadRun, Source_NotOfThisMachine_SaysSo) {
+  TestServer server(Echo);
+  LoadOptions options = OpenLoop(server.port(), 100, 1);
+  options.payloads[0].source = "192.0.2.1";  // for documentation, never assigned
+  const LoadResult result = Measure(std::move(options));
+  EXPECT_EQ(result.end, LoadEnd::kNotConnected);
+  EXPECT_NE(result.failure.find("source address"), std::string::npos) << result.failure;
+}
+
 TEST(LoadRun, Stop_WhileRunning_KeepsWhatWasMeasured) {
   std::atomic<int> answered = 0;
   TestServer server([&answered](grpc::Call& call, Buffer message) {
@@ -340,6 +377,13 @@ TEST(LoadRun, Create_BadOptions_NamesTheOption) {
   options = OpenLoop(1, 100, 1);
   options.payloads[0].metadata = {{"Upper", "x"}};
   EXPECT_NE(why(options).find("metadata"), std::string::npos);
+  options = OpenLoop(1, 100, 1);
+  options.payloads[0].source = "here";
+  EXPECT_NE(why(options).find("payloads[0].source: 'here'"), std::string::npos);
+  options = ClosedLoop(1, 1, 1);
+  options.payloads.push_back(TestPayload());
+  options.payloads[1].source = "127.0.0.2";
+  EXPECT_NE(why(options).find("the same source"), std::string::npos);
   options = OpenLoop(1, 100, 1);
   options.connections = 0;
   EXPECT_NE(why(options).find("connections"), std::string::npos);
