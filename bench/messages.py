@@ -67,6 +67,16 @@ def infer_request(
     return request
 
 
+def infer_response(
+    messages: Messages, *, model: str, version: str, tensor: str, shape: Sequence[int], raw: bytes
+) -> Any:
+    """A ModelInferResponse with one FP32 output, as a server should send it."""
+    response = messages.response(model_name=model, model_version=version)
+    response.outputs.add(name=tensor, datatype="FP32", shape=shape)
+    response.raw_output_contents.append(raw)
+    return response
+
+
 def echo_of(messages: Messages, request: Any) -> Any:
     """What every echo contender must answer to `request`."""
     response = messages.response(model_name=request.model_name, id=request.id)

@@ -13,7 +13,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 BATCH_MAX = 64
-_WIDTH, _HIDDEN, _LAYERS = 512, 8192, 6
+WIDTH, _HIDDEN, _LAYERS = 512, 8192, 6
 
 
 def make_model(path: Path) -> Path:
@@ -21,14 +21,14 @@ def make_model(path: Path) -> Path:
     random = np.random.default_rng(0)
     nodes, weights, current = [], [], "x"
     for layer in range(2 * _LAYERS):
-        shape = (_WIDTH, _HIDDEN) if layer % 2 == 0 else (_HIDDEN, _WIDTH)
+        shape = (WIDTH, _HIDDEN) if layer % 2 == 0 else (_HIDDEN, WIDTH)
         weight = (random.standard_normal(shape) * 0.02).astype(np.float32)
         weights.append(numpy_helper.from_array(weight, f"w{layer}"))
         nodes.append(helper.make_node("MatMul", [current, f"w{layer}"], [f"m{layer}"]))
         current = "y" if layer == 2 * _LAYERS - 1 else f"t{layer}"
         nodes.append(helper.make_node("Tanh", [f"m{layer}"], [current]))
     tensors = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", _WIDTH]) for name in "xy"
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", WIDTH]) for name in "xy"
     ]
     graph = helper.make_graph(nodes, "slow", tensors[:1], tensors[1:], weights)
     opset = helper.make_opsetid("", 17)
@@ -45,7 +45,7 @@ def bare_durations(model: Path, core: int) -> list[tuple[int, float]]:
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     durations = []
     for rows in (1, 2, 4, 8, 16, 32, BATCH_MAX):
-        x = np.random.default_rng(rows).standard_normal((rows, _WIDTH)).astype(np.float32)
+        x = np.random.default_rng(rows).standard_normal((rows, WIDTH)).astype(np.float32)
         times = []
         for _ in range(9):
             began = time.perf_counter()

@@ -68,10 +68,10 @@ def serving(bench: Bench, model: Path, *flags: str) -> Iterator[Setting]:
         )
 
 
-def load(setting: Setting, *flags: str) -> Figures:
+def load(setting: Setting, *flags: str, model: str = "slow") -> Figures:
     """One `penstock bench`; its JSON. Raises where answers were wrong or nothing was measured."""
     command = [sys.executable, "-m", "penstock", "bench", f"127.0.0.1:{setting.server.port}"]
-    command += ["--model", "slow", "--warmup", "1s", "--json", *flags]
+    command += ["--model", model, "--warmup", "1s", "--json", *flags]
     done = subprocess.run(
         pinned(command, setting.core), stdout=subprocess.PIPE, text=True, check=False, timeout=900
     )
@@ -83,10 +83,10 @@ def load(setting: Setting, *flags: str) -> Figures:
     return figures
 
 
-def capacity(setting: Setting) -> float:
+def capacity(setting: Setting, model: str = "slow") -> float:
     """Answers a second of a closed loop that keeps batches full."""
     flags = ["--concurrency", str(2 * BATCH_MAX), "--duration", f"{setting.duration_s / 2}s"]
-    return float(load(setting, *flags)["goodput"])
+    return float(load(setting, *flags, model=model)["goodput"])
 
 
 def answered_p99_ms(measured: Figures) -> float:

@@ -141,9 +141,14 @@ def _calls(
             raw=row.tobytes(),
         )
         requests.append(request.SerializeToString())
-        response = workload.messages.response(model_name=MODEL_NAME, model_version=version)
-        response.outputs.add(name=_OUTPUT_NAME, datatype="FP32", shape=answer.shape)
-        response.raw_output_contents.append(answer.tobytes())
+        response = protocol.infer_response(
+            workload.messages,
+            model=MODEL_NAME,
+            version=version,
+            tensor=_OUTPUT_NAME,
+            shape=answer.shape,
+            raw=answer.tobytes(),
+        )
         expected.append(response.SerializeToString())
     return Calls(
         messages=tuple(requests),

@@ -1,0 +1,121 @@
+"""Several callers at once: each with a model, an address and a share of the load of its own.
+
+One run of the native generator in this process, on the generator's core; every answer is compared
+with ONNX Runtime's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from penstock._core import LoadOptions, LoadPayload, LoadPayloadResult, LoadRun
+
+from bench import messages as protocol
+from bench.overload.setting import Setting
+from bench.reference import Reference
+
+_MESSAGES = 16  # different requests
+_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sends what. Its part of a run's rate is its `rate` of the sum of all."""
+
+    model: str
+    rate: float  # calls a second
+    source: str = ""  # an address of this machine
+    deadline_ms: int = 0  # 0: none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """Serialized requests of one row each, and what each must be answered."""
+
+    requests: tuple[bytes, ...]
+    answers: tuple[bytes, ...]
+
+
+def make_bodies(model: Path, *, name: str, width: int, out: Path) -> Bodies:
+    """For a model x FP32 [N, width] -> y FP32 [N, any], served as `name`."""
+    messages = protocol.load(protocol.compile_descriptors(out / "descriptors.bin"))
+    reference = Reference(model)
+    random = np.random.default_rng(7)
+    requests, answers = [], []
+    for _ in range(_MESSAGES):
+        row = random.standard_normal((1, width), dtype=np.float32)
+        answer = reference.run(row)
+        request = protocol.infer_request(
+            messages, model=name, tensor="x", shape=row.shape, raw=row.tobytes()
+        )
+        response = protocol.infer_response(
+            messages,
+            model=name,
+            version="1",
+            tensor="y",
+            shape=answer.shape,
+            raw=answer.tobytes(),
+        )
+        requests.append(request.SerializeToString())
+        answers.append(response.SerializeToString())
+    return Bodies(requests=tuple(requests), answers=tuple(answers))
+
+
+@contextlib.contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Threads started inside stay on one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def run_mix(
+    setting: Setting, callers: Sequence[Caller], bodies: dict[str, Bodies], *, seed: int
+) -> list[LoadPayloadResult]:
+    """What became of each caller's calls over `duration_s`. Raises where an answer was wrong.
+
+    Where a caller has no deadline there is no warm-up, and what is unanswered at the end stays so:
+    calls that wait for seconds would else be counted into a time in which they did not run.
+    """
+    patient = any(caller.deadline_ms == 0 for caller in callers)
+    payloads = [
+        LoadPayload(
+            path=protocol.INFER_PATH,
+            messages=bodies[caller.model].requests,
+            expected=bodies[caller.model].answers,
+            weight=caller.rate,
+            timeout_us=caller.deadline_ms * 1000,
+            source=caller.source,
+        )
+        for caller in callers
+    ]
+    rate = sum(caller.rate for caller in callers)
+    options = LoadOptions(
+        payloads=payloads,
+        port=setting.server.port,
+        connections=2,
+        mode="open",
+        segments=[(setting.duration_s, rate, rate)],
+        warmup_s=0.0 if patient else 1.0,
+        drain_timeout_s=0.0 if patient else 10.0,
+        seed=seed,
+    )
+    with on_core(setting.core):
+        run = LoadRun.create(options)
+        run.start()
+        while not run.wait(_WAIT_S):
+            pass
+    result = run.result()
+    if result.end != "finished" or result.counts.wrong:
+        raise RuntimeError(f"the run ended: {result.failure or result.examples}")
+    if result.counts.generator_limited or result.connections_lost:
+        raise RuntimeError(f"calls were lost: {result.examples}")
+    return list(result.payloads)
