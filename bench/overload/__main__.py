@@ -20,13 +20,14 @@ from pathlib import Path
 
 from bench import machine
 from bench.messages import ROOT
-from bench.overload import goodput, sharing
+from bench.overload import costs, goodput, sharing
 from bench.overload.setting import Bench, Row
 
 # Each module is a theme with rows of its own.
 _THEMES: dict[str, Callable[[Bench], Iterable[Row]]] = {
     "goodput": goodput.rows,
     "sharing": sharing.rows,
+    "costs": costs.rows,
 }
 
 

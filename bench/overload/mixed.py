@@ -1,4 +1,4 @@
-"""Several callers at once: each with a model, an address and a share of the load of its own.
+"""The load: several callers at once, each with a model, an address and a rate of its own.
 
 One run of the native generator in this process, on the generator's core; every answer is compared
 with ONNX Runtime's.
@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from penstock._core import LoadOptions, LoadPayload, LoadPayloadResult, LoadRun
+from penstock._core import LoadOptions, LoadPayload, LoadPayloadResult, LoadResult, LoadRun
 
 from bench import messages as protocol
 from bench.overload.setting import Setting
@@ -41,17 +42,19 @@ class Bodies:
     answers: tuple[bytes, ...]
 
 
-def make_bodies(model: Path, *, name: str, width: int, out: Path) -> Bodies:
-    """For a model x FP32 [N, width] -> y FP32 [N, any], served as `name`."""
+def make_bodies(
+    model: Path, *, name: str, row: Sequence[int], out: Path, count: int = _MESSAGES
+) -> Bodies:
+    """For a model x FP32 [N, *row] -> y FP32 [N, any], served as `name`."""
     messages = protocol.load(protocol.compile_descriptors(out / "descriptors.bin"))
     reference = Reference(model)
     random = np.random.default_rng(7)
     requests, answers = [], []
-    for _ in range(_MESSAGES):
-        row = random.standard_normal((1, width), dtype=np.float32)
-        answer = reference.run(row)
+    for _ in range(count):
+        x = random.standard_normal((1, *row), dtype=np.float32)
+        answer = reference.run(x)
         request = protocol.infer_request(
-            messages, model=name, tensor="x", shape=row.shape, raw=row.tobytes()
+            messages, model=name, tensor="x", shape=x.shape, raw=x.tobytes()
         )
         response = protocol.infer_response(
             messages,
@@ -87,27 +90,55 @@ def run_mix(
     """
     patient = any(caller.deadline_ms == 0 for caller in callers)
     payloads = [
-        LoadPayload(
-            path=protocol.INFER_PATH,
-            messages=bodies[caller.model].requests,
-            expected=bodies[caller.model].answers,
+        _payload(
+            bodies[caller.model],
             weight=caller.rate,
-            timeout_us=caller.deadline_ms * 1000,
             source=caller.source,
+            timeout_us=caller.deadline_ms * 1000,
         )
         for caller in callers
     ]
     rate = sum(caller.rate for caller in callers)
-    options = LoadOptions(
-        payloads=payloads,
-        port=setting.server.port,
-        connections=2,
-        mode="open",
-        segments=[(setting.duration_s, rate, rate)],
-        warmup_s=0.0 if patient else 1.0,
-        drain_timeout_s=0.0 if patient else 10.0,
-        seed=seed,
+    result = _run(
+        setting,
+        LoadOptions(
+            payloads=payloads,
+            port=setting.server.port,
+            connections=2,
+            mode="open",
+            segments=[(setting.duration_s, rate, rate)],
+            warmup_s=0.0 if patient else 1.0,
+            drain_timeout_s=0.0 if patient else 10.0,
+            seed=seed,
+        ),
     )
+    return list(result.payloads)
+
+
+def run_closed(
+    setting: Setting, bodies: Bodies, *, connections: int, concurrency: int
+) -> LoadResult:
+    """Callers that wait for their answers, for `duration_s` and no warm-up."""
+    return _run(
+        setting,
+        LoadOptions(
+            payloads=[_payload(bodies)],
+            port=setting.server.port,
+            connections=connections,
+            mode="closed",
+            concurrency=concurrency,
+            duration_s=setting.duration_s,
+        ),
+    )
+
+
+def _payload(bodies: Bodies, **more: Any) -> LoadPayload:
+    return LoadPayload(
+        path=protocol.INFER_PATH, messages=bodies.requests, expected=bodies.answers, **more
+    )
+
+
+def _run(setting: Setting, options: LoadOptions) -> LoadResult:
     with on_core(setting.core):
         run = LoadRun.create(options)
         run.start()
@@ -118,4 +149,4 @@ def run_mix(
         raise RuntimeError(f"the run ended: {result.failure or result.examples}")
     if result.counts.generator_limited or result.connections_lost:
         raise RuntimeError(f"calls were lost: {result.examples}")
-    return list(result.payloads)
+    return result

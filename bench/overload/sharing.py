@@ -23,12 +23,12 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Fairness between clients, with deadlines and without; isolation of models."""
     model = make_model(bench.out / "slow.onnx")
     with serving(bench, model) as setting:
-        bodies = {"slow": make_bodies(model, name="slow", width=WIDTH, out=bench.out)}
+        bodies = {"slow": make_bodies(model, name="slow", row=(WIDTH,), out=bench.out)}
         for deadline_ms in (DEADLINE_MS, 0):
             yield fairness(setting, bodies, deadline_ms)
     batch_s = bare_durations(model, bench.server_core)[-1][1]
     with serving(bench, _two_models(bench.out / "pair", model)) as setting:
-        bodies = {name: make_bodies(model, name=name, width=WIDTH, out=bench.out) for name in "ab"}
+        bodies = {name: make_bodies(model, name=name, row=(WIDTH,), out=bench.out) for name in "ab"}
         yield isolation(setting, bodies, batch_s)
 
 

@@ -1,0 +1,74 @@
+"""What the server adds to a model that takes images: bytes received, work around the runs."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+
+from bench.messages import ROOT
+from bench.overload.images import IMAGE, make_corner
+from bench.overload.mixed import make_bodies, on_core, run_closed
+from bench.overload.setting import Bench, Row, serving
+from bench.peers.generator import cpu_ns
+from bench.server_process import RunningServer, pinned, running
+
+_CONNECTIONS = 4
+_CALLERS = 8
+_IMAGES = 4  # different ones
+_PAYLOAD_SHARE_MIN = 0.6
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Large tensors."""
+    yield large_tensors(bench)
+
+
+def large_tensors(bench: Bench) -> Row:
+    """Bytes a CPU second that arrive at a model that does nothing, against `recv` alone."""
+    model = make_corner(bench.out / "corner.onnx")
+    bodies = make_bodies(model, name="corner", row=IMAGE, out=bench.out, count=_IMAGES)
+    size = len(bodies.requests[0])
+    receiver = [sys.executable, "-m", "bench.overload.bare_receiver", str(size)]
+    shares = []
+    with (
+        serving(bench, model) as setting,
+        running(
+            pinned(receiver, bench.server_core), environment={}, working_directory=ROOT
+        ) as bare,
+    ):
+        for _ in range(bench.rounds):
+            floor = _bare_bytes_per_cpu_s(bench, bare, bodies.requests[0])
+            before_ns = cpu_ns([setting.server.process.pid])
+            result = run_closed(setting, bodies, connections=_CONNECTIONS, concurrency=_CALLERS)
+            used_s = (cpu_ns([setting.server.process.pid]) - before_ns) / 1e9
+            reached = result.counts.ok * size / used_s
+            shares.append(reached / floor)
+            print(
+                f"602 KB: {reached / 1e9:.2f} GB a CPU second ({result.counts.ok} calls, "
+                f"{used_s:.2f} s), bare {floor / 1e9:.2f}",
+                flush=True,
+            )
+    share = statistics.median(shares)
+    return Row(
+        what="602 KB tensors into a Slice: payload per CPU second against a bare `recv` loop",
+        target=f">= {_PAYLOAD_SHARE_MIN}x",
+        measured=f"{share:.2f}x ({min(shares):.2f} to {max(shares):.2f})",
+        passed=share >= _PAYLOAD_SHARE_MIN,
+    )
+
+
+def _bare_bytes_per_cpu_s(bench: Bench, bare: RunningServer, message: bytes) -> float:
+    before_ns = cpu_ns([bare.process.pid])
+    sent = 0
+    with (
+        on_core(bench.client_core),
+        socket.create_connection(("127.0.0.1", bare.port)) as connection,
+    ):
+        end_s = time.monotonic() + bench.duration_s
+        while time.monotonic() < end_s:
+            connection.sendall(message)
+            sent += len(message)
+    return sent / ((cpu_ns([bare.process.pid]) - before_ns) / 1e9)
