@@ -41,9 +41,9 @@ def large_tensors(bench: Bench) -> Row:
     ):
         for _ in range(bench.rounds):
             floor = _bare_bytes_per_cpu_s(bench, bare, bodies.requests[0])
-            before_ns = cpu_ns([setting.server.process.pid])
+            before_ns = cpu_ns([setting.pid])
             result = run_closed(setting, bodies, connections=_CONNECTIONS, concurrency=_CALLERS)
-            used_s = (cpu_ns([setting.server.process.pid]) - before_ns) / 1e9
+            used_s = (cpu_ns([setting.pid]) - before_ns) / 1e9
             reached = result.counts.ok * size / used_s
             shares.append(reached / floor)
             print(

@@ -43,7 +43,13 @@ class Bodies:
 
 
 def make_bodies(
-    model: Path, *, name: str, row: Sequence[int], out: Path, count: int = _MESSAGES
+    model: Path,
+    *,
+    name: str,
+    row: Sequence[int],
+    out: Path,
+    count: int = _MESSAGES,
+    version: str = "1",
 ) -> Bodies:
     """For a model x FP32 [N, *row] -> y FP32 [N, any], served as `name`."""
     messages = protocol.load(protocol.compile_descriptors(out / "descriptors.bin"))
@@ -59,7 +65,7 @@ def make_bodies(
         response = protocol.infer_response(
             messages,
             model=name,
-            version="1",
+            version=version,
             tensor="y",
             shape=answer.shape,
             raw=answer.tobytes(),
@@ -81,14 +87,19 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def run_mix(
-    setting: Setting, callers: Sequence[Caller], bodies: dict[str, Bodies], *, seed: int
+    setting: Setting,
+    callers: Sequence[Caller],
+    bodies: dict[str, Bodies],
+    *,
+    seed: int,
+    connections: int = 2,
+    standing: bool = False,
 ) -> list[LoadPayloadResult]:
     """What became of each caller's calls over `duration_s`. Raises where an answer was wrong.
 
-    Where a caller has no deadline there is no warm-up, and what is unanswered at the end stays so:
-    calls that wait for seconds would else be counted into a time in which they did not run.
+    `standing`: for queues of seconds. There is no warm-up, and what is unanswered at the end stays
+    so: it would else be counted into a time in which it did not run.
     """
-    patient = any(caller.deadline_ms == 0 for caller in callers)
     payloads = [
         _payload(
             bodies[caller.model],
@@ -103,12 +114,12 @@ def run_mix(
         setting,
         LoadOptions(
             payloads=payloads,
-            port=setting.server.port,
-            connections=2,
+            port=setting.port,
+            connections=connections,
             mode="open",
             segments=[(setting.duration_s, rate, rate)],
-            warmup_s=0.0 if patient else 1.0,
-            drain_timeout_s=0.0 if patient else 10.0,
+            warmup_s=0.0 if standing else 1.0,
+            drain_timeout_s=0.0 if standing else 10.0,
             seed=seed,
         ),
     )
@@ -116,18 +127,19 @@ def run_mix(
 
 
 def run_closed(
-    setting: Setting, bodies: Bodies, *, connections: int, concurrency: int
+    setting: Setting, bodies: Bodies, *, connections: int, concurrency: int, warmup_s: float = 0.0
 ) -> LoadResult:
-    """Callers that wait for their answers, for `duration_s` and no warm-up."""
+    """Callers that wait for their answers, for `duration_s`."""
     return _run(
         setting,
         LoadOptions(
             payloads=[_payload(bodies)],
-            port=setting.server.port,
+            port=setting.port,
             connections=connections,
             mode="closed",
             concurrency=concurrency,
             duration_s=setting.duration_s,
+            warmup_s=warmup_s,
         ),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.messages import ROOT
 from bench.overload.model import BATCH_MAX
-from bench.server_process import RunningServer, pinned, running
+from bench.server_process import pinned, running
 
 DEADLINE_MS = 100
 REST_MIB_MAX = 256
@@ -47,7 +47,8 @@ class Bench:
 class Setting:
     """The server under load and how long each measurement is."""
 
-    server: RunningServer
+    port: int
+    pid: int
     core: int  # of the generator
     duration_s: float
     rounds: int
@@ -61,7 +62,8 @@ def serving(bench: Bench, model: Path, *flags: str) -> Iterator[Setting]:
     pinned_command = pinned(command, bench.server_core)
     with running(pinned_command, environment={}, working_directory=ROOT) as server:
         yield Setting(
-            server=server,
+            port=server.port,
+            pid=server.process.pid,
             core=bench.client_core,
             duration_s=bench.duration_s,
             rounds=bench.rounds,
@@ -70,7 +72,7 @@ def serving(bench: Bench, model: Path, *flags: str) -> Iterator[Setting]:
 
 def load(setting: Setting, *flags: str, model: str = "slow") -> Figures:
     """One `penstock bench`; its JSON. Raises where answers were wrong or nothing was measured."""
-    command = [sys.executable, "-m", "penstock", "bench", f"127.0.0.1:{setting.server.port}"]
+    command = [sys.executable, "-m", "penstock", "bench", f"127.0.0.1:{setting.port}"]
     command += ["--model", model, "--warmup", "1s", "--json", *flags]
     done = subprocess.run(
         pinned(command, setting.core), stdout=subprocess.PIPE, text=True, check=False, timeout=900
@@ -102,5 +104,5 @@ def answered_p99_ms(measured: Figures) -> float:
 
 def rss_mib(setting: Setting) -> float:
     """Resident memory of the server."""
-    pages = int(Path(f"/proc/{setting.server.process.pid}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{setting.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

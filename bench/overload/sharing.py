@@ -51,7 +51,7 @@ def fairness(setting: Setting, bodies: dict[str, Bodies], deadline_ms: int) -> R
                 ),
                 Caller(model="slow", rate=_GREED * rate, source=_GREEDY, deadline_ms=deadline_ms),
             ]
-            results = run_mix(setting, callers, bodies, seed=number + 1)
+            results = run_mix(setting, callers, bodies, seed=number + 1, standing=deadline_ms == 0)
             fair = statistics.mean([fair, capacity(setting) / (len(_EQUALS) + 1)])
             got = [each.counts.ok / setting.duration_s for each in results]
             # By what really came: Poisson arrivals vary.

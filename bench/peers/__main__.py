@@ -38,7 +38,7 @@ from bench.peers.peer import (
 )
 from bench.peers.report import PeerRounds
 from bench.reference import Reference
-from bench.workload import INPUT_NAME, MODEL_NAME, FloatArray, Workload, prepare
+from bench.workload import INPUT_NAME, MODEL_NAME, OUTPUT_COUNT, FloatArray, Workload, prepare
 
 _OUTPUT_NAME = "y"
 _ROWS = 64  # different requests
@@ -120,6 +120,8 @@ def _place(peer: Peer, folder: Path, workload: Workload) -> tuple[Place, str]:
         model_name=MODEL_NAME,
         input_name=INPUT_NAME,
         output_name=_OUTPUT_NAME,
+        input_width=workload.row.shape[1],
+        output_width=OUTPUT_COUNT,
         descriptors=workload.descriptors,
         port=free_port(),
     )

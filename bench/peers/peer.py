@@ -42,6 +42,8 @@ class Place:
     model_name: str
     input_name: str
     output_name: str
+    input_width: int  # of a row, FP32
+    output_width: int
     descriptors: Path  # of the protocol, for servers that are scripts of ours
     port: int
 

@@ -17,16 +17,17 @@ _CONFIG = """\
 name: "{model}"
 backend: "python"
 max_batch_size: 128
-input [{{ name: "{input}" data_type: TYPE_FP32 dims: [64] }}]
-output [{{ name: "{output}" data_type: TYPE_FP32 dims: [10] }}]
+input [{{ name: "{input}" data_type: TYPE_FP32 dims: [{input_width}] }}]
+output [{{ name: "{output}" data_type: TYPE_FP32 dims: [{output_width}] }}]
 instance_group [{{ kind: KIND_CPU count: 1 }}]
-dynamic_batching {{ }}
+dynamic_batching {{ {batching} }}
 """
+REQUIREMENTS = ("nvidia-pytriton==0.7.0", "onnxruntime>=1.20", "numpy<2")
 _MINOR_VERSIONS = (13, 12, 11, 10)
 _MODEL_SCRIPT = Path(__file__).parent / "serving" / "triton_model.py"
 
 
-def _find_python() -> Path:
+def find_python() -> Path:
     """A Python whose shared library is where the stub finds it."""
     for minor in _MINOR_VERSIONS:
         python = Path(f"/usr/bin/python3.{minor}")
@@ -36,7 +37,8 @@ def _find_python() -> Path:
     raise PeerError("no Python of the system with its shared library: apt install python3-dev")
 
 
-def _launch(place: Place) -> Launch:
+def launch(place: Place, batching: str = "") -> Launch:
+    """With these settings of `dynamic_batching`."""
     code = "import sys, pytriton; print(pytriton.__path__[0], *sys.version_info[:2])"
     found = subprocess.run(
         [str(place.python), "-c", code], capture_output=True, text=True, check=False
@@ -52,7 +54,14 @@ def _launch(place: Place) -> Launch:
     version = place.folder / "repository" / place.model_name / "1"
     version.mkdir(parents=True, exist_ok=True)
     (version.parent / "config.pbtxt").write_text(
-        _CONFIG.format(model=place.model_name, input=place.input_name, output=place.output_name)
+        _CONFIG.format(
+            model=place.model_name,
+            input=place.input_name,
+            input_width=place.input_width,
+            output=place.output_name,
+            output_width=place.output_width,
+            batching=batching,
+        )
     )
     shutil.copy2(_MODEL_SCRIPT, version / "model.py")
     shutil.copy2(place.model, version / "model.onnx")
@@ -81,8 +90,8 @@ PEER = Peer(
         "one CPU instance; the backend concatenates the requests that Triton hands it together",
         "HTTP and metrics off; `intra_op_num_threads=1`",
     ),
-    launch=_launch,
-    requirements=("nvidia-pytriton==0.7.0", "onnxruntime>=1.20", "numpy<2"),
-    find_python=_find_python,
+    launch=launch,
+    requirements=REQUIREMENTS,
+    find_python=find_python,
     distribution="nvidia-pytriton",
 )
