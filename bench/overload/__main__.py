@@ -20,13 +20,14 @@ from pathlib import Path
 
 from bench import machine
 from bench.messages import ROOT
-from bench.overload import costs, goodput, peers, sharing
+from bench.overload import costs, goodput, limits, peers, sharing
 from bench.overload.setting import Bench, Row
 
 # The themes, each with rows of its own.
 _THEMES: dict[str, Callable[[Bench], Iterable[Row]]] = {
     "goodput": goodput.rows,
     "sharing": sharing.rows,
+    "limits": limits.rows,
     "costs": costs.rows,
     "peers-overload": peers.overload_rows,
     "peers-slo": peers.slo_rows,
