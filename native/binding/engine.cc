@@ -77,6 +77,14 @@ class EngineHandle final {
  public:
   EngineHandle(const py::object& options, const std::vector<ModelSource>& models)
       : engine_(Create(options, models), "the engine") {}
+  // In a forked child the calls stay, as the engine does: they would take leave of its threads.
+  ~EngineHandle() {
+    if (engine_.in_owner()) return;
+    for (std::unique_ptr<HeldCall>& held : free_) static_cast<void>(held.release());
+    for (auto& [call, held] : submitted_) static_cast<void>(held.release());
+  }
+  EngineHandle(const EngineHandle&) = delete;
+  EngineHandle& operator=(const EngineHandle&) = delete;
 
   py::object Infer(const CallArguments& arguments);
   // None, or the answer at once where the run is brief. Else Finished gives it, with the token.

@@ -268,6 +268,21 @@ FLAGS: tuple[Flag, ...] = (
         ),
     ),
     Flag(
+        name="--run-timeout",
+        scope="model",
+        field="run_timeout_ms",
+        kind="duration_ms",
+        choices=(),
+        hidden=False,
+        help=(
+            "A run that takes longer is told to end, wherever it runs; ONNX Runtime does so "
+            "between two operators. Calls of its batch without a deadline are then answered "
+            "with INTERNAL; the others got DEADLINE_EXCEEDED at their own. The model goes on "
+            "serving. Looked at every 50 ms. 0: a hundred times what such a run is expected "
+            "to take, at least 10 s; no limit until a run has succeeded. Default: 0s."
+        ),
+    ),
+    Flag(
         name="--default-timeout",
         scope="model",
         field="default_timeout_ms",

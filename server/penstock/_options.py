@@ -171,6 +171,13 @@ class ModelOptions(BaseModel):
     # us. 0: a free thread runs what is there at once.
     max_queue_delay_us: Annotated[int, Field(strict=True, ge=0, le=10000000)] = 0
 
+    # A run that takes longer is told to end, wherever it runs; ONNX Runtime does so between two
+    # operators. Calls of its batch without a deadline are then answered with INTERNAL; the others
+    # got DEADLINE_EXCEEDED at their own. The model goes on serving. Looked at every 50 ms. 0 to
+    # 86400000 ms. 0: a hundred times what such a run is expected to take, at least 10 s; no limit
+    # until a run has succeeded.
+    run_timeout_ms: Annotated[int, Field(strict=True, ge=0, le=86400000)] = 0
+
     # Deadline of a call that brings neither grpc-timeout nor the parameter timeout. 0 to 86400000
     # ms. 0: such a call waits as long as its client does.
     default_timeout_ms: Annotated[int, Field(strict=True, ge=0, le=86400000)] = 0

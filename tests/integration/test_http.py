@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,11 @@ import pytest
 import tritonclient.grpc as triton
 from penstock import Server, ServerError
 from prometheus_client.parser import text_string_to_metric_families
+from support.metrics import Samples, get, scrape
 
 TIMEOUT_S = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORT = ["--http-port", "0"]
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def get(address: str, path: str) -> tuple[int, str, str]:
-    """Status, content type, body."""
-    try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=TIMEOUT_S) as answer:
-            return answer.status, answer.headers["Content-Type"], answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers["Content-Type"], error.read().decode()
-
-
-def scrape(address: str) -> Samples:
-    status, kind, text = get(address, "/metrics")
-    assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def of_mlp(samples: Samples, name: str, **labels: str) -> float:

@@ -153,6 +153,13 @@ struct ModelOptions {
   // us. 0: a free thread runs what is there at once.
   std::int64_t max_queue_delay_us = 0;
 
+  // A run that takes longer is told to end, wherever it runs; ONNX Runtime does so between two
+  // operators. Calls of its batch without a deadline are then answered with INTERNAL; the others
+  // got DEADLINE_EXCEEDED at their own. The model goes on serving. Looked at every 50 ms. 0 to
+  // 86400000 ms. 0: a hundred times what such a run is expected to take, at least 10 s; no limit
+  // until a run has succeeded.
+  std::int64_t run_timeout_ms = 0;
+
   // Deadline of a call that brings neither grpc-timeout nor the parameter timeout. 0 to 86400000
   // ms. 0: such a call waits as long as its client does.
   std::int64_t default_timeout_ms = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "batching/priority_class.h"
 #include "batching/queue_delay.h"
 #include "batching/service_time.h"
+#include "metrics/cell.h"
 
 namespace penstock {
 
@@ -41,11 +43,13 @@ class BatchQueue final {
  public:
   struct Options {
     std::string model;  // its name, for messages
+    std::int64_t version = 0;
     BatchLimits limits;
     std::int64_t instance_count = 1;  // batches that may run at once
     std::int64_t size_max = 10'000;   // entries that may wait
     TimeNs delay_max = 0;             // that a batch may wait for more; 0: not at all
     TimeNs delay_target = 0;          // see queue_delay.h
+    TimeNs run_timeout = 0;           // see run_watch.h
     std::vector<BatchDuration> durations;
   };
   BatchQueue(Session& session, Options options);
@@ -56,6 +60,16 @@ class BatchQueue final {
   std::int64_t instance_count() const { return options_.instance_count; }
   TimeNs delay_max() const { return options_.delay_max; }
   ServiceTime& service_time() const { return service_time_; }
+  const std::string& model() const { return options_.model; }
+  std::int64_t version() const { return options_.version; }
+  TimeNs run_timeout() const { return options_.run_timeout; }
+
+  // Every run, under way or yet to come, is told to end. Any thread.
+  void EndRuns() { ending_.store(true); }
+  bool ending() const { return ending_.load(); }
+  // Runs that were told to end because they took too long. The watchdog counts, anyone reads.
+  void NoteTerminated() const { terminated_.Add(1); }
+  std::int64_t terminated() const { return terminated_.Get(); }
 
   // --- the Scheduler's ---
 
@@ -108,6 +122,8 @@ class BatchQueue final {
   const Options options_;
   // The loops that run inline teach it, too.
   mutable ServiceTime service_time_;
+  std::atomic<bool> ending_{false};
+  mutable metrics::Cell terminated_;
 
   std::size_t index_ = 0;  // in the Scheduler
   std::array<PriorityClass, kClasses> classes_;

@@ -45,21 +45,39 @@ std::span<std::byte> BatchRunner::Scratch::Get(std::size_t size) {
   return {memory_.get(), size};
 }
 
-bool BatchRunner::Run(Session& session, std::span<QueueEntry* const> batch) {
-  Status status = RunTogether(session, batch);
+bool BatchRunner::Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
+  const Status status = RunTogether(queue, batch);
   if (status.ok()) return true;
-  if (batch.size() == 1) {
-    batch.front()->result.status = std::move(status);
+  if (batch.size() == 1 || told_to_end_) {
+    for (QueueEntry* entry : batch) entry->result.status = status;
     return false;
   }
-  Run(session, batch.first(batch.size() / 2));
-  Run(session, batch.subspan(batch.size() / 2));
+  Run(queue, batch.first(batch.size() / 2));
+  Run(queue, batch.subspan(batch.size() / 2));
   return false;
 }
 
-Status BatchRunner::RunTogether(Session& session, std::span<QueueEntry* const> batch) {
+Result<std::unique_ptr<SessionOutputs>> BatchRunner::RunWatched(BatchQueue& queue,
+                                                                std::span<const TensorView> inputs,
+                                                                std::int64_t rows) {
+  while (true) {
+    watch_.Begin(queue, rows);
+    Result<std::unique_ptr<SessionOutputs>> ran = queue.session().Run(inputs, watch_.stop());
+    watch_.End();
+    if (ran.ok()) return ran;
+    const RunWatch::Cause cause = watch_.FindCause();
+    if (cause == RunWatch::Cause::kMistake) continue;
+    told_to_end_ = cause == RunWatch::Cause::kToldToEnd;
+    if (!told_to_end_) return ran;
+    return Internal(StrCat("model '", queue.model(),
+                           "': the run took longer than it may (run_timeout_ms) and was ended"));
+  }
+}
+
+Status BatchRunner::RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const std::int64_t rows = RowsOf(batch);
-  Result<std::unique_ptr<SessionOutputs>> ran = session.Run(Gather(batch));
+  told_to_end_ = false;
+  Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, Gather(batch), rows);
   if (!ran.ok()) return ran.status();
   const std::shared_ptr<const SessionOutputs> outputs = std::move(ran).value();
   // A lone request gets whatever came; rows of several can only be told apart by their number.

@@ -8,15 +8,18 @@
 #include <vector>
 
 #include "batching/queue_entry.h"
-#include "session/session.h"
+#include "batching/run_watch.h"
 
 namespace penstock {
 
 class BatchRunner final {
  public:
+  explicit BatchRunner(Watchdog& watchdog) : watch_(watchdog) {}
+
   // Fills every entry's result. A batch that fails is run again in halves, down to the rows that
-  // make it fail: these fail alone. True: it ran in one piece.
-  bool Run(Session& session, std::span<QueueEntry* const> batch);
+  // make it fail: these fail alone. One that took too long fails whole: it has had its time. True:
+  // it ran in one piece.
+  bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch);
 
  private:
   // 64-byte aligned memory that only grows.
@@ -33,10 +36,15 @@ class BatchRunner final {
   };
 
   std::span<const TensorView> Gather(std::span<QueueEntry* const> batch);
-  Status RunTogether(Session& session, std::span<QueueEntry* const> batch);
+  Status RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch);
+  Result<std::unique_ptr<SessionOutputs>> RunWatched(BatchQueue& queue,
+                                                     std::span<const TensorView> inputs,
+                                                     std::int64_t rows);
 
   std::vector<TensorView> inputs_;
   std::vector<Scratch> scratch_;  // one for each input
+  RunWatch watch_;
+  bool told_to_end_ = false;  // the last run
 };
 
 }  // namespace penstock

@@ -21,7 +21,7 @@ void PostHome(std::span<QueueEntry* const> entries) {
 
 TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
                    TimeNs began, const Clock& clock) {
-  const bool in_one_piece = runner.Run(queue.session(), batch);
+  const bool in_one_piece = runner.Run(queue, batch);
   const TimeNs ended = clock.Now();
   std::int64_t rows = 0;
   for (QueueEntry* entry : batch) {
@@ -55,7 +55,7 @@ void BatchWorker::RunUnasked(BatchQueue& queue, QueueEntry& entry) {
   constexpr std::uint32_t kObservedEvery = 16;
   QueueEntry* const alone = &entry;
   if (unasked_++ % kObservedEvery != 0) {
-    runner_.Run(queue.session(), {&alone, 1});
+    runner_.Run(queue, {&alone, 1});
   } else {
     RunObserved(runner_, queue, {&alone, 1}, clock_.Now(), clock_);
   }

@@ -21,7 +21,8 @@ TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry*
 // One thread's worth of running batches.
 class BatchWorker final {
  public:
-  BatchWorker(Scheduler& scheduler, const Clock& clock) : scheduler_(scheduler), clock_(clock) {}
+  BatchWorker(Scheduler& scheduler, const Clock& clock, Watchdog& watchdog)
+      : scheduler_(scheduler), clock_(clock), runner_(watchdog) {}
 
   // Takes, runs and posts one batch; blocks until there is one. False: the scheduler is closed.
   bool WorkOnce();

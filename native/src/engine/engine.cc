@@ -142,7 +142,7 @@ class EngineCall::Impl final : public QueueEntry {
   Impl(EngineCall& call, std::shared_ptr<Engine::Impl> engine)
       : call_(call),
         engine_(std::move(engine)),
-        worker_(engine_->host().scheduler(), engine_->clock()) {}
+        worker_(engine_->host().scheduler(), engine_->clock(), engine_->host().watchdog()) {}
 
   bool Begin();
   bool brief() const;

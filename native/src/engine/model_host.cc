@@ -108,6 +108,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .queue_size_max = options.max_queue_size,
            .queue_delay_max = options.max_queue_delay_us * kMicrosecond,
            .queue_delay_target = options.queue_delay_target_ms * kMillisecond,
+           .run_timeout = options.run_timeout_ms * kMillisecond,
            .default_timeout = options.default_timeout_ms * kMillisecond,
            .default_priority = static_cast<int>(options.default_priority)},
           std::move(session), clock_));
@@ -129,17 +130,18 @@ Status ModelHost::LoadModel(const ModelSource& source) {
 }
 
 void ModelHost::StartComputing() {
+  watchdog_.Start();
   compute_pool_ = std::make_unique<ComputePool>(ThreadsOf(options_.compute_threads), [this] {
-    BatchWorker worker(scheduler_, clock_);
+    BatchWorker worker(scheduler_, clock_, watchdog_);
     while (worker.WorkOnce()) {
     }
   });
 }
 
 void ModelHost::TerminateRuns() {
-  for (const std::unique_ptr<ModelVersion>& model : models_.versions()) {
-    model->session().Terminate();
-  }
+  for (const std::unique_ptr<ModelVersion>& model : models_.versions()) model->queue().EndRuns();
+  // What begins after this look is seen by the next.
+  watchdog_.Look();
 }
 
 void ModelHost::StopComputing() {

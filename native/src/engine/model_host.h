@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/watchdog.h"
 #include "batching/scheduler.h"
 #include "model/model_table.h"
 #include "runtime/compute_pool.h"
@@ -27,13 +28,14 @@ class ModelHost final {
       : options_(options),
         clock_(clock),
         logger_(LogOptions(options)),
+        watchdog_(clock, logger_),
         scheduler_(clock, ThreadsOf(options.compute_threads)) {}
   ModelHost(const ModelHost&) = delete;
   ModelHost& operator=(const ModelHost&) = delete;
 
   // Opens ONNX Runtime, loads and warms every model. Blocks for as long as the models take. Once.
   Status Load(const std::vector<ModelSource>& models);
-  // From here batches that are queued are run.
+  // From here batches that are queued are run, and what takes too long is noticed.
   void StartComputing();
   // Ends the compute threads; every entry must have been taken or removed, or be by its owner. What
   // still runs has first been waited for, or told to end by TerminateRuns.
@@ -46,6 +48,7 @@ class ModelHost final {
   Logger& logger() { return logger_; }
   // Thread-safe once StartComputing has returned.
   Scheduler& scheduler() { return scheduler_; }
+  Watchdog& watchdog() { return watchdog_; }
   const ModelTable& models() const { return models_; }
   const std::vector<ModelReport>& reports() const { return reports_; }
 
@@ -57,6 +60,7 @@ class ModelHost final {
   const ServerOptions options_;
   const Clock& clock_;
   Logger logger_;
+  Watchdog watchdog_;
   std::unique_ptr<OrtRuntime> runtime_;
   ModelTable models_;
   std::vector<ModelReport> reports_;

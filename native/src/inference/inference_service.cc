@@ -80,7 +80,11 @@ class ReflectionMethod final : public grpc::Method {
 
 InferenceService::InferenceService(const Resources& resources)
     : resources_(resources),
-      runner_(resources.models, resources.scheduler, resources.clock, resources.cells),
+      runner_({.models = resources.models,
+               .scheduler = resources.scheduler,
+               .clock = resources.clock,
+               .watchdog = resources.watchdog,
+               .cells = resources.cells}),
       infer_context_{.models = resources.models,
                      .runner = runner_,
                      .buffers = resources.buffers,

@@ -41,6 +41,7 @@ class InferenceService final {
     const ReflectionIndex& reflection;
     Scheduler& scheduler;
     const Clock& clock;
+    Watchdog& watchdog;
     std::size_t loop_index = 0;
     Mailbox& home;        // the loop's own
     BufferPool& buffers;  // the loop's own

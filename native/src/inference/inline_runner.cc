@@ -4,10 +4,13 @@
 
 namespace penstock {
 
-InlineRunner::InlineRunner(const ModelTable& models, Scheduler& scheduler, const Clock& clock,
-                           metrics::Cells& cells)
-    : scheduler_(scheduler), clock_(clock), cells_(cells), pending_(models.versions().size()) {
-  for (const std::unique_ptr<ModelVersion>& model : models.versions()) {
+InlineRunner::InlineRunner(const Resources& resources)
+    : scheduler_(resources.scheduler),
+      clock_(resources.clock),
+      cells_(resources.cells),
+      pending_(resources.models.versions().size()),
+      runner_(resources.watchdog) {
+  for (const std::unique_ptr<ModelVersion>& model : resources.models.versions()) {
     pending_[model->index()].model = model.get();
   }
 }

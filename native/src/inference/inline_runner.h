@@ -18,8 +18,14 @@ inline constexpr TimeNs kInlineBudget = 250 * kMicrosecond;
 
 class InlineRunner final {
  public:
-  InlineRunner(const ModelTable& models, Scheduler& scheduler, const Clock& clock,
-               metrics::Cells& cells);
+  struct Resources {
+    const ModelTable& models;
+    Scheduler& scheduler;
+    const Clock& clock;
+    Watchdog& watchdog;
+    metrics::Cells& cells;  // the loop's own
+  };
+  explicit InlineRunner(const Resources& resources);
   // Every entry must have been delivered or removed.
   ~InlineRunner() = default;
 

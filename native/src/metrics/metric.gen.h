@@ -16,6 +16,7 @@ enum class Metric : std::uint8_t {
   kCalls,
   kCallsCancelledTotal,
   kCallsExpiredTotal,
+  kLoopStallsTotal,
   kModelCallsTotal,
   kModelRowsTotal,
   kModelQueueSeconds,
@@ -27,6 +28,7 @@ enum class Metric : std::uint8_t {
   kModelExpiredInQueueTotal,
   kModelWaiting,
   kModelRunning,
+  kModelRunsEndedTotal,
   kModelServiceSeconds,
 };
 
@@ -37,7 +39,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 18> kMetrics = {{
+inline constexpr std::array<MetricInfo, 20> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -50,6 +52,8 @@ inline constexpr std::array<MetricInfo, 18> kMetrics = {{
      "Calls that ended as CANCELLED: by their client, or with their connection."},
     {"penstock_calls_expired_total", "counter",
      "Calls that ended as DEADLINE_EXCEEDED."},
+    {"penstock_loop_stalls_total", "counter",
+     "Turns of an event loop that took 250 ms or more: its connections waited. Each is logged."},
     {"penstock_model_calls_total", "counter",
      "ModelInfer calls by the status they ended with."},
     {"penstock_model_rows_total", "counter",
@@ -72,6 +76,8 @@ inline constexpr std::array<MetricInfo, 18> kMetrics = {{
      "Calls that wait in the queue now."},
     {"penstock_model_running", "gauge",
      "Batches that compute threads run now."},
+    {"penstock_model_runs_ended_total", "counter",
+     "Runs that took longer than they may (run_timeout_ms) and were told to end. Each is logged."},
     {"penstock_model_service_seconds", "gauge",
      "What a run is predicted to take: fixed, and for each row."},
 }};

@@ -23,12 +23,14 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
   version->default_priority_ = config.default_priority;
   version->queue_ = std::make_unique<BatchQueue>(
       *version->session_, BatchQueue::Options{.model = config.name,
+                                              .version = config.version,
                                               .limits = {.batchable = version->batchable(),
                                                          .rows_max = version->max_batch_size()},
                                               .instance_count = config.instance_count,
                                               .size_max = config.queue_size_max,
                                               .delay_max = config.queue_delay_max,
                                               .delay_target = config.queue_delay_target,
+                                              .run_timeout = config.run_timeout,
                                               .durations = version->warmup_.durations});
   version->cells_ = std::vector<metrics::ModelCells>(config.loops);
   return version;

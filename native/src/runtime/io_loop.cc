@@ -43,6 +43,7 @@ void IoLoop::Run() {
   while (!stop_.load()) {
     const int ready = epoll_wait(epoll_.get(), events.data(), kEventsMax, WaitTimeoutMs());
     CHECK(ready >= 0 || errno == EINTR);
+    activity_.Begin();
     now_ = clock_.Now();
     for (int i = 0; i < ready; ++i) {
       auto* pollable = static_cast<Pollable*>(events[static_cast<std::size_t>(i)].data.ptr);
@@ -57,6 +58,7 @@ void IoLoop::Run() {
     DeliverAll();
     timers_.Advance(now_);
     for (TurnHook* hook : hooks_) hook->OnTurnEnd();
+    activity_.End();
   }
   DeliverAll();
 }

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/timer_wheel.h"
 #include "base/unique_fd.h"
+#include "base/watchdog.h"
 
 namespace penstock {
 
@@ -48,6 +49,9 @@ class IoLoop final : public Mailbox {
   // Any thread.
   void RequestStop();
 
+  // Each turn is one thing that it is at; waiting is none. Any thread.
+  const Activity& activity() const { return activity_; }
+
   // The rest: the loop's thread only (or before Run, or after it).
 
   // The time this turn began: one value for all protocol events of a turn.
@@ -71,6 +75,7 @@ class IoLoop final : public Mailbox {
   const UniqueFd wake_;
   TimerWheel timers_;
   TimeNs now_;
+  Activity activity_;
   bool run_soon_ = false;
   std::vector<TurnHook*> hooks_;
   // Set by any thread before a Wake, which orders it.

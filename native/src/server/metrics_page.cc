@@ -25,10 +25,12 @@ struct Seen {
   std::string_view version;
   metrics::ModelCounts counts;
   Scheduler::Snapshot queue;
+  std::int64_t runs_ended = 0;
   ServiceTime::Line service;
 };
 
-void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend) {
+void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend,
+                 std::int64_t loop_stalls) {
   const auto add = [&text](Metric metric, std::int64_t value) {
     text.Begin(metric);
     text.Add({}, value);
@@ -39,6 +41,7 @@ void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend) {
   add(Metric::kCalls, frontend.live_calls());
   add(Metric::kCallsCancelledTotal, frontend.Count(Counter::kCallsCancelled));
   add(Metric::kCallsExpiredTotal, frontend.Count(Counter::kCallsExpired));
+  add(Metric::kLoopStallsTotal, loop_stalls);
 }
 
 // A status that no call ended with is left out, but for OK.
@@ -117,6 +120,8 @@ void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
           [](const Seen& seen) { return seen.queue.counts.expired; });
   AddEach(text, Metric::kModelWaiting, models, [](const Seen& seen) { return seen.queue.waiting; });
   AddEach(text, Metric::kModelRunning, models, [](const Seen& seen) { return seen.queue.running; });
+  AddEach(text, Metric::kModelRunsEndedTotal, models,
+          [](const Seen& seen) { return seen.runs_ended; });
   AddParts(text, Metric::kModelServiceSeconds, "part", models, [](const Seen& seen) {
     return std::array<Part<double>, 2>{{{"fixed", seen.service.t0_ns / kNsPerSecond},
                                         {"row", seen.service.ns_per_row / kNsPerSecond}}};
@@ -125,17 +130,19 @@ void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
 
 }  // namespace
 
-std::string MetricsPage(ModelHost& host, const frontend::Frontend& frontend) {
+std::string MetricsPage(ModelHost& host, const frontend::Frontend& frontend,
+                        std::int64_t loop_stalls) {
   std::vector<Seen> models;
   for (const std::unique_ptr<ModelVersion>& model : host.models().versions()) {
     models.push_back({.model = model->name(),
                       .version = model->version_text(),
                       .counts = model->Counts(),
                       .queue = host.scheduler().Look(model->queue()),
+                      .runs_ended = model->queue().terminated(),
                       .service = model->queue().service_time().Fit()});
   }
   PrometheusText text;
-  AddFrontend(text, frontend);
+  AddFrontend(text, frontend, loop_stalls);
   AddCalls(text, models);
   AddEach(text, Metric::kModelRowsTotal, models, [](const Seen& seen) { return seen.counts.rows; });
   AddDurations(text, Metric::kModelQueueSeconds, models, &metrics::ModelCounts::queue);

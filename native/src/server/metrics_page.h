@@ -2,6 +2,7 @@
 // what the loops count and holds up none of them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "engine/model_host.h"
@@ -9,6 +10,7 @@
 
 namespace penstock {
 
-std::string MetricsPage(ModelHost& host, const frontend::Frontend& frontend);
+std::string MetricsPage(ModelHost& host, const frontend::Frontend& frontend,
+                        std::int64_t loop_stalls);
 
 }  // namespace penstock

@@ -9,6 +9,8 @@
 #include "engine/model_host.h"
 #include "frontend/frontend.h"
 #include "inference/inference_service.h"
+#include "metrics/cell.h"
+#include "runtime/loop_watch.h"
 #include "server/metrics_page.h"
 
 #ifndef PENSTOCK_VERSION
@@ -35,7 +37,8 @@ frontend::FrontendOptions FrontendOptionsOf(const ServerOptions& options) {
 // The inference service as the frontend wants it.
 class LoopService final : public frontend::Service, public TurnHook {
  public:
-  LoopService(const InferenceService::Resources& resources, IoLoop& loop) : service_(resources) {
+  LoopService(const InferenceService::Resources& resources, IoLoop& loop, metrics::Cell& stalls)
+      : service_(resources), watch_(resources.watchdog, loop, resources.loop_index, stalls) {
     loop.AddTurnHook(*this);
   }
   void AddMethods(grpc::Router& router) override { service_.AddMethods(router); }
@@ -43,6 +46,7 @@ class LoopService final : public frontend::Service, public TurnHook {
 
  private:
   InferenceService service_;
+  LoopWatch watch_;
 };
 
 }  // namespace
@@ -60,7 +64,7 @@ class Server::Impl final {
   const std::vector<ModelReport>& reports() const { return host_.reports(); }
   std::uint16_t port() const { return frontend_->port(); }
   LiveCounts live_counts() const;
-  std::string metrics_text() { return MetricsPage(host_, *frontend_); }
+  std::string metrics_text() { return MetricsPage(host_, *frontend_, loop_stalls_.Get()); }
 
  private:
   Status StartFrontend();
@@ -69,6 +73,7 @@ class Server::Impl final {
   ServerState state_;
   const ReflectionIndex reflection_;
   ModelHost host_;
+  metrics::Cell loop_stalls_;  // the watchdog counts
   std::unique_ptr<frontend::Frontend> frontend_;
   bool stopped_ = false;
 };
@@ -97,12 +102,13 @@ Status Server::Impl::StartFrontend() {
                                     .reflection = reflection_,
                                     .scheduler = host_.scheduler(),
                                     .clock = clock_,
+                                    .watchdog = host_.watchdog(),
                                     .loop_index = loop.index,
                                     .home = *loop.loop,
                                     .buffers = loop.buffers,
                                     .cells = loop.cells,
                                     .report_batch_size = options().report_batch_size},
-        *loop.loop);
+        *loop.loop, loop_stalls_);
   };
   ASSIGN_OR_RETURN(frontend_, frontend::Frontend::Create(FrontendOptionsOf(options()), clock_,
                                                          host_.logger(), factory));

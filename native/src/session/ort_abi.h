@@ -148,6 +148,7 @@ struct Api {
 
   Slot<39, Status*(RunOptions**)> CreateRunOptions{table};
   Slot<46, Status*(RunOptions*)> RunOptionsSetTerminate{table};
+  Slot<47, Status*(RunOptions*)> RunOptionsUnsetTerminate{table};
   Slot<97, void(RunOptions*)> ReleaseRunOptions{table};
   Slot<9, Status*(Session*, const RunOptions*, const char* const* input_names,
                   const Value* const* inputs, std::size_t input_count,

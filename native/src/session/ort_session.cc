@@ -98,6 +98,27 @@ Status OrtOutputs::ReadAll(const OrtValueReader& reader, std::span<const ValueSp
   return {};
 }
 
+class OrtRunStop final : public RunStop {
+ public:
+  OrtRunStop(const ort_abi::Api& api, ort_abi::RunOptions* options)
+      : api_(api), options_(options, api.ReleaseRunOptions) {}
+
+  // Both only set a flag; should that fail, the run ends by itself.
+  void Terminate() override { Expect(api_.RunOptionsSetTerminate(options_.get())); }
+  void Reset() override { Expect(api_.RunOptionsUnsetTerminate(options_.get())); }
+  const ort_abi::RunOptions* options() const { return options_.get(); }
+
+ private:
+  void Expect(ort_abi::Status* raw) {
+    const Status status = TakeRunStatus(api_, raw);
+    DCHECK(status.ok());
+    static_cast<void>(status);
+  }
+
+  const ort_abi::Api& api_;
+  const OrtHandle<ort_abi::RunOptions> options_;
+};
+
 template <typename Spec>
 std::vector<const char*> NamesOf(const std::vector<Spec>& specs) {
   std::vector<const char*> names;
@@ -134,8 +155,12 @@ Status OrtSession::ReadSpecs() {
   return {};
 }
 
-Result<std::unique_ptr<SessionOutputs>> OrtSession::Run(std::span<const TensorView> inputs) {
+Result<std::unique_ptr<SessionOutputs>> OrtSession::Run(std::span<const TensorView> inputs,
+                                                        RunStop* stop) {
   CHECK_EQ(inputs.size(), inputs_.size());
+  // NewRunStop made it, or that of another session of this engine.
+  const ort_abi::RunOptions* const options =
+      stop == nullptr ? run_options_.get() : static_cast<OrtRunStop*>(stop)->options();
   Values<kInputsInline> values(api_, inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     RETURN_IF_ERROR(CreateInput(inputs[i], &values[i]));
@@ -143,19 +168,18 @@ Result<std::unique_ptr<SessionOutputs>> OrtSession::Run(std::span<const TensorVi
   std::unique_ptr<OrtOutputs> outputs =
       std::make_unique<OrtOutputs>(api_, values_.size(), outputs_.size());
   RETURN_IF_ERROR(TakeRunStatus(
-      api_, api_.Run(session_.get(), run_options_.get(), input_names_.data(), values.data(),
-                     inputs.size(), output_names_.data(), values_.size(), outputs->values())));
+      api_, api_.Run(session_.get(), options, input_names_.data(), values.data(), inputs.size(),
+                     output_names_.data(), values_.size(), outputs->values())));
   const OrtValueReader reader(api_, allocator_);
   RETURN_IF_ERROR(only_numbers_ ? outputs->ReadNumbers(reader, outputs_)
                                 : outputs->ReadAll(reader, values_));
   return std::unique_ptr<SessionOutputs>(std::move(outputs));
 }
 
-void OrtSession::Terminate() {
-  // It only sets a flag; should that fail, the runs end by themselves.
-  const Status status = TakeRunStatus(api_, api_.RunOptionsSetTerminate(run_options_.get()));
-  DCHECK(status.ok());
-  static_cast<void>(status);
+std::unique_ptr<RunStop> OrtSession::NewRunStop() {
+  ort_abi::RunOptions* options = nullptr;
+  if (!TakeRunStatus(api_, api_.CreateRunOptions(&options)).ok()) return nullptr;
+  return std::make_unique<OrtRunStop>(api_, options);
 }
 
 Status OrtSession::CreateInput(const TensorView& view, ort_abi::Value** value) const {

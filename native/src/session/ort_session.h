@@ -30,8 +30,10 @@ class OrtSession final : public Session {
   std::span<const TensorSpec> inputs() const override { return inputs_; }
   std::span<const TensorSpec> outputs() const override { return outputs_; }
   std::string_view data_dependent_operator() const override { return data_dependent_operator_; }
-  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override;
-  void Terminate() override;
+  using Session::Run;
+  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs,
+                                              RunStop* stop) override;
+  std::unique_ptr<RunStop> NewRunStop() override;
 
  private:
   OrtSession(const ort_abi::Api& api, const ort_abi::MemoryInfo* cpu_memory,
@@ -52,7 +54,7 @@ class OrtSession final : public Session {
   const std::string data_dependent_operator_;
   // Of the library; what has no memory of ours lives there.
   ort_abi::Allocator* allocator_ = nullptr;
-  // Shared by all runs; only Terminate ever changes it.
+  // Shared by all runs that nothing ends.
   OrtHandle<ort_abi::RunOptions> run_options_{nullptr, nullptr};
   std::vector<TensorSpec> inputs_;
   // What is served, and what the engine gives for it.

@@ -22,6 +22,18 @@ class SessionOutputs {
   virtual std::span<const std::size_t> element_offsets(std::size_t index) const = 0;
 };
 
+// Ends runs from outside while they are under way. Whoever runs has one of its own; it serves every
+// session of its engine, one run at a time.
+class RunStop {
+ public:
+  virtual ~RunStop() = default;
+  // The run under way fails as soon as the engine looks up from its work, and so does every later
+  // one until Reset. Any thread.
+  virtual void Terminate() = 0;
+  // Between runs.
+  virtual void Reset() = 0;
+};
+
 class Session {
  public:
   virtual ~Session() = default;
@@ -37,11 +49,15 @@ class Session {
   // bytes are only read, and only until Run returns. Blocks for as long as the model takes; may be
   // called by several threads at once; never throws. A failure of the model itself is
   // INVALID_ARGUMENT where the engine blames the input, else INTERNAL; its message holds no path.
-  virtual Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) = 0;
+  // `stop` may be null: nothing will end the run then.
+  virtual Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs,
+                                                      RunStop* stop) = 0;
+  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) {
+    return Run(inputs, nullptr);
+  }
 
-  // Makes every run, under way or yet to come, fail as soon as the engine looks up from its work:
-  // for a server that must end. Any thread.
-  virtual void Terminate() = 0;
+  // Null where the engine has no memory for it.
+  virtual std::unique_ptr<RunStop> NewRunStop() = 0;
 };
 
 }  // namespace penstock

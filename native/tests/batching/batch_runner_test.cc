@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "support/fake_session.h"
+#include "support/manual_clock.h"
 #include "support/random_source.h"
 #include "support/test_entry.h"
 
@@ -45,7 +46,16 @@ Status SumRows(std::span<const TensorView> inputs, FakeOutputs& outputs) {
   return {};
 }
 
-class BatchRunnerTest : public testing::Test {
+// A watchdog that looks when a test says so.
+class BatchRunnerAloneTest : public testing::Test {
+ protected:
+  ManualClock clock_;
+  Logger logger_{{.severity_min = LogSeverity::kError}};
+  Watchdog watchdog_{clock_, logger_};
+  BatchRunner runner_{watchdog_};
+};
+
+class BatchRunnerTest : public BatchRunnerAloneTest {
  protected:
   TestEntry& Add(std::int64_t rows, float a, float b) {
     TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
@@ -69,14 +79,14 @@ class BatchRunnerTest : public testing::Test {
   FakeSession session_{kInputs, kOutputs, SumRows};
   std::vector<std::unique_ptr<TestEntry>> entries_;
   std::vector<QueueEntry*> batch_;
-  BatchRunner runner_;
+  BatchQueue queue_{session_, {.model = "sum"}};
 };
 
 TEST_F(BatchRunnerTest, SeveralRequests_GetTheirOwnRows) {
   Add(1, 1, 100);
   Add(3, 50, 200);
   Add(2, 7, 300);
-  runner_.Run(session_, batch_);
+  runner_.Run(queue_, batch_);
   EXPECT_EQ(session_.runs(), 1);
   for (const auto& entry : entries_) ExpectRight(*entry);
   EXPECT_EQ(entries_[2]->result.first_row, 4);
@@ -86,7 +96,7 @@ TEST_F(BatchRunnerTest, SeveralRequests_GetTheirOwnRows) {
 TEST_F(BatchRunnerTest, Outputs_LiveUntilTheLastEntryLetsGo) {
   Add(1, 1, 1);
   Add(1, 2, 2);
-  runner_.Run(session_, batch_);
+  runner_.Run(queue_, batch_);
   EXPECT_EQ(session_.live_outputs(), 1);
   entries_[0]->result = {};
   EXPECT_EQ(session_.live_outputs(), 1);
@@ -103,7 +113,7 @@ TEST_F(BatchRunnerTest, ScratchMemory_ServesBatchesOfAllSizes) {
       Add(static_cast<std::int64_t>(1 + random.Below(5)), static_cast<float>(random.Below(1000)),
           static_cast<float>(random.Below(1000)));
     }
-    runner_.Run(session_, batch_);
+    runner_.Run(queue_, batch_);
     for (const auto& entry : entries_) ExpectRight(*entry);
   }
 }
@@ -115,7 +125,7 @@ TEST_F(BatchRunnerTest, BadRows_FailAloneInFewRuns) {
     batch_.clear();
     for (std::size_t i = 0; i < 16; ++i) Add(1, 1, i == bad ? -1.0F : 1.0F);
     const std::int64_t before = session_.runs();
-    runner_.Run(session_, batch_);
+    runner_.Run(queue_, batch_);
     for (std::size_t i = 0; i < 16; ++i) {
       if (i != bad) ExpectRight(*entries_[i]);
     }
@@ -133,7 +143,7 @@ TEST_F(BatchRunnerTest, OneBadOf32_CostsAtMostTwelveMoreRuns) {
     batch_.clear();
     for (std::size_t i = 0; i < 32; ++i) Add(1, static_cast<float>(i), i == bad ? -1.0F : 1.0F);
     const std::int64_t before = session_.runs();
-    runner_.Run(session_, batch_);
+    runner_.Run(queue_, batch_);
     EXPECT_LE(session_.runs() - before, 1 + 12);
     for (std::size_t i = 0; i < 32; ++i) {
       if (i != bad) ExpectRight(*entries_[i]);
@@ -145,14 +155,14 @@ TEST_F(BatchRunnerTest, OneBadOf32_CostsAtMostTwelveMoreRuns) {
 // A request is answered whole or not at all: its own bad row is nobody else's matter.
 TEST_F(BatchRunnerTest, BadRowInALoneRequestOfSeveral_FailsItInOneRun) {
   Add(32, 1, -5);  // b counts up from -5
-  runner_.Run(session_, batch_);
+  runner_.Run(queue_, batch_);
   EXPECT_EQ(entries_[0]->result.status.message(), "negative");
   EXPECT_EQ(session_.runs(), 1);
 }
 
 TEST_F(BatchRunnerTest, BadRowInARequestOfSeveral_FailsThatRequestAlone) {
   for (int i = 0; i < 8; ++i) Add(4, 1, i == 3 ? -2.0F : 1.0F);
-  runner_.Run(session_, batch_);
+  runner_.Run(queue_, batch_);
   for (std::size_t i = 0; i < 8; ++i) {
     if (i != 3) ExpectRight(*entries_[i]);
   }
@@ -162,7 +172,7 @@ TEST_F(BatchRunnerTest, BadRowInARequestOfSeveral_FailsThatRequestAlone) {
 
 TEST_F(BatchRunnerTest, AllBad_EachFailsAndRunsAreBounded) {
   for (int i = 0; i < 16; ++i) Add(1, 1, -1);
-  runner_.Run(session_, batch_);
+  runner_.Run(queue_, batch_);
   for (const auto& entry : entries_) {
     EXPECT_EQ(entry->result.status.code(), StatusCode::kInvalidArgument);
   }
@@ -170,7 +180,7 @@ TEST_F(BatchRunnerTest, AllBad_EachFailsAndRunsAreBounded) {
 }
 
 // The input of a lone request is used where it stands, unless its elements are misaligned.
-TEST(BatchRunnerAloneTest, LoneRequest_RunsInPlaceUnlessMisaligned) {
+TEST_F(BatchRunnerAloneTest, LoneRequest_RunsInPlaceUnlessMisaligned) {
   const std::byte* seen = nullptr;
   std::vector<float> seen_values;
   FakeSession session({kInputs[0]}, {kOutputs[1]},
@@ -189,8 +199,8 @@ TEST(BatchRunnerAloneTest, LoneRequest_RunsInPlaceUnlessMisaligned) {
     entry.SetInput(
         {.dtype = DataType::kFp32, .shape = {1, 3}, .data = std::span(memory).subspan(offset, 12)});
     std::vector<QueueEntry*> batch = {&entry};
-    BatchRunner runner;
-    runner.Run(session, batch);
+    BatchQueue queue(session, {});
+    runner_.Run(queue, batch);
     EXPECT_EQ(seen == memory.data() + offset, offset % 4 == 0);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(seen) % 4, 0U);
     EXPECT_EQ(seen_values, values);
@@ -199,7 +209,7 @@ TEST(BatchRunnerAloneTest, LoneRequest_RunsInPlaceUnlessMisaligned) {
 }
 
 // Strings of any length join and part again; a fixed-size output beside them too.
-TEST(BatchRunnerAloneTest, Strings_GetTheirOwnRows) {
+TEST_F(BatchRunnerAloneTest, Strings_GetTheirOwnRows) {
   const TensorSpec spec = {
       .name = "s", .dtype = DataType::kBytes, .shape = {-1, 2}, .first_dim_symbolic = true};
   FakeSession session(
@@ -222,8 +232,8 @@ TEST(BatchRunnerAloneTest, Strings_GetTheirOwnRows) {
   one.SetInput({.dtype = DataType::kBytes, .shape = {1, 2}, .data = requests[0]});
   two.SetInput({.dtype = DataType::kBytes, .shape = {2, 2}, .data = requests[1]});
   std::vector<QueueEntry*> batch = {&one, &two};
-  BatchRunner runner;
-  runner.Run(session, batch);
+  BatchQueue queue(session, {});
+  runner_.Run(queue, batch);
   EXPECT_EQ(session.runs(), 1);
   EXPECT_EQ(StringsOf(one.OutputBytes(0)), StringsOf(requests[0]));
   EXPECT_EQ(StringsOf(two.OutputBytes(0)), StringsOf(requests[1]));
@@ -231,7 +241,7 @@ TEST(BatchRunnerAloneTest, Strings_GetTheirOwnRows) {
   EXPECT_EQ(two.Output(1), (std::vector<float>{0, 7}));
 }
 
-TEST(BatchRunnerAloneTest, RowsWithoutElements_ShareARun) {
+TEST_F(BatchRunnerAloneTest, RowsWithoutElements_ShareARun) {
   const TensorSpec spec = {
       .name = "x", .dtype = DataType::kFp32, .shape = {-1, -1}, .first_dim_symbolic = true};
   FakeSession session({spec}, {spec},
@@ -243,8 +253,8 @@ TEST(BatchRunnerAloneTest, RowsWithoutElements_ShareARun) {
   one.SetInput({.dtype = DataType::kFp32, .shape = {1, 0}, .data = {}});
   two.SetInput({.dtype = DataType::kFp32, .shape = {3, 0}, .data = {}});
   std::vector<QueueEntry*> batch = {&one, &two};
-  BatchRunner runner;
-  runner.Run(session, batch);
+  BatchQueue queue(session, {});
+  runner_.Run(queue, batch);
   EXPECT_EQ(session.runs(), 1);
   EXPECT_EQ(two.result.first_row, 1);
   EXPECT_TRUE(two.OutputBytes(0).empty());
@@ -252,7 +262,7 @@ TEST(BatchRunnerAloneTest, RowsWithoutElements_ShareARun) {
 
 // A model whose output does not have the batch's rows: together they cannot be told apart, alone
 // each gets what came.
-TEST(BatchRunnerAloneTest, OutputWithoutTheBatchsRows_IsRunOneByOne) {
+TEST_F(BatchRunnerAloneTest, OutputWithoutTheBatchsRows_IsRunOneByOne) {
   FakeSession session({kInputs[0]}, {kOutputs[1]},
                       [](std::span<const TensorView> inputs, FakeOutputs& outputs) -> Status {
                         const std::vector<float> a = Floats(inputs[0]);
@@ -263,8 +273,8 @@ TEST(BatchRunnerAloneTest, OutputWithoutTheBatchsRows_IsRunOneByOne) {
   one.AddInput(2, 3, 10);
   two.AddInput(1, 3, 20);
   std::vector<QueueEntry*> batch = {&one, &two};
-  BatchRunner runner;
-  runner.Run(session, batch);
+  BatchQueue queue(session, {});
+  runner_.Run(queue, batch);
   EXPECT_EQ(session.runs(), 3);
   ASSERT_TRUE(one.result.status.ok());
   ASSERT_TRUE(two.result.status.ok());

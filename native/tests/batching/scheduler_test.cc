@@ -258,10 +258,13 @@ TEST(SchedulerThreadsTest, RandomRemovesAndDeadlines_EachEntryEndsOnce) {
   scheduler.Add(a);
   scheduler.Add(b);
   const std::array<BatchQueue*, 2> queues = {&a, &b};
+  Logger logger({.severity_min = LogSeverity::kError});
+  Watchdog watchdog(clock, logger);
+  watchdog.Start();
   std::vector<std::jthread> workers;
   for (int i = 0; i < 2; ++i) {
-    workers.emplace_back([&scheduler, &clock] {
-      BatchWorker worker(scheduler, clock);
+    workers.emplace_back([&scheduler, &clock, &watchdog] {
+      BatchWorker worker(scheduler, clock, watchdog);
       while (worker.WorkOnce()) {
       }
     });

@@ -25,7 +25,11 @@ class InlineRunnerTest : public testing::Test {
   }
   void Start() {
     for (const auto& model : models_.versions()) scheduler_.Add(model->queue());
-    runner_ = std::make_unique<InlineRunner>(models_, scheduler_, clock_, cells_);
+    runner_ = std::make_unique<InlineRunner>(InlineRunner::Resources{.models = models_,
+                                                                     .scheduler = scheduler_,
+                                                                     .clock = clock_,
+                                                                     .watchdog = watchdog_,
+                                                                     .cells = cells_});
     for (const FakeSession* session : sessions_) runs_before_.push_back(session->runs());
   }
   TestEntry& Enqueue(std::size_t model, std::int64_t rows = 1, TimeNs deadline = kNever) {
@@ -61,6 +65,8 @@ class InlineRunnerTest : public testing::Test {
   std::vector<const ModelVersion*> models_of_entries_;
   std::vector<std::int64_t> runs_before_;
   Scheduler scheduler_{clock_, 1};
+  Logger logger_{{.severity_min = LogSeverity::kError}};
+  Watchdog watchdog_{clock_, logger_};
   metrics::Cells cells_;
   std::unique_ptr<InlineRunner> runner_;
   std::vector<std::unique_ptr<TestEntry>> entries_;

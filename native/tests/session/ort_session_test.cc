@@ -244,13 +244,42 @@ TEST_F(OrtSessionTest, SeveralThreads_ShareOneSession) {
   EXPECT_EQ(wrong, 0);
 }
 
-TEST_F(OrtSessionTest, Terminate_FailsEveryRun) {
+TEST_F(OrtSessionTest, RunStop_FailsItsOwnRunsUntilReset) {
   const std::unique_ptr<Session> session = MustLoad("mlp");
   const std::vector<float> values(64, 0.5F);
   const std::vector<TensorView> inputs = {View(DataType::kFp32, {1, 64}, values)};
-  ASSERT_TRUE(session->Run(inputs).ok());
-  session->Terminate();
-  EXPECT_FALSE(session->Run(inputs).ok());
+  const std::unique_ptr<RunStop> stop = session->NewRunStop();
+  const std::unique_ptr<RunStop> other = session->NewRunStop();
+  ASSERT_TRUE(session->Run(inputs, stop.get()).ok());
+  stop->Terminate();
+  EXPECT_FALSE(session->Run(inputs, stop.get()).ok());
+  EXPECT_TRUE(session->Run(inputs, other.get()).ok());
+  EXPECT_TRUE(session->Run(inputs).ok());
+  stop->Reset();
+  EXPECT_TRUE(session->Run(inputs, stop.get()).ok());
+}
+
+TEST_F(OrtSessionTest, RunStop_EndsARunThatIsUnderWayAndServesOtherSessions) {
+  const std::unique_ptr<Session> loop = MustLoad("loop");
+  const std::unique_ptr<Session> mlp = MustLoad("mlp");
+  const std::vector<std::int64_t> count = {std::int64_t{1} << 60};
+  const std::vector<float> x(4);
+  const std::vector<TensorView> inputs = {View(DataType::kInt64, {}, count),
+                                          View(DataType::kFp32, {1, 4}, x)};
+  const std::unique_ptr<RunStop> stop = loop->NewRunStop();
+  std::atomic<bool> begins = false;
+  std::jthread terminator([&begins, &stop] {
+    begins.wait(false);
+    stop->Terminate();
+  });
+  begins = true;
+  begins.notify_all();
+  EXPECT_EQ(loop->Run(inputs, stop.get()).status().code(), StatusCode::kInternal);
+  terminator.join();
+  stop->Reset();
+  const std::vector<float> values(64, 0.5F);
+  const std::vector<TensorView> small = {View(DataType::kFp32, {1, 64}, values)};
+  EXPECT_TRUE(mlp->Run(small, stop.get()).ok());
 }
 
 TEST_F(OrtSessionTest, WrongDtype_IsInvalidArgument) {

@@ -60,6 +60,17 @@ class FakeOutputs final : public SessionOutputs {
   std::vector<TensorView> views_;
 };
 
+// What a FakeSession's runs look at.
+class FakeRunStop final : public RunStop {
+ public:
+  void Terminate() override { asked_ = true; }
+  void Reset() override { asked_ = false; }
+  bool asked() const { return asked_; }
+
+ private:
+  std::atomic<bool> asked_{false};
+};
+
 class FakeSession final : public Session {
  public:
   // Fills the outputs from the inputs, or says why not.
@@ -74,16 +85,20 @@ class FakeSession final : public Session {
 
   void set_data_dependent_operator(std::string name) { data_dependent_operator_ = std::move(name); }
 
-  // Counted only: a fake run is over at once.
-  void Terminate() override { ++terminations_; }
-  std::int64_t terminations() const { return terminations_.load(); }
+  std::unique_ptr<RunStop> NewRunStop() override { return std::make_unique<FakeRunStop>(); }
+  // Of the run under way: for a `compute` that waits to be told.
+  const FakeRunStop* stop() const { return stop_; }
 
   std::span<const TensorSpec> inputs() const override { return inputs_; }
   std::span<const TensorSpec> outputs() const override { return outputs_; }
   std::string_view data_dependent_operator() const override { return data_dependent_operator_; }
-  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs) override {
+  using Session::Run;
+  Result<std::unique_ptr<SessionOutputs>> Run(std::span<const TensorView> inputs,
+                                              RunStop* stop) override {
     ++runs_;
+    stop_ = static_cast<FakeRunStop*>(stop);
     CHECK_EQ(inputs.size(), inputs_.size());
+    if (stop_ != nullptr && stop_.load()->asked()) return Internal("told to end");
     auto outputs = std::make_unique<FakeOutputs>(&live_outputs_);
     RETURN_IF_ERROR(compute_(inputs, *outputs));
     CHECK_EQ(outputs->tensors().size(), outputs_.size());
@@ -95,7 +110,7 @@ class FakeSession final : public Session {
   std::int64_t live_outputs() const { return live_outputs_; }
 
  private:
-  std::atomic<std::int64_t> terminations_{0};
+  std::atomic<FakeRunStop*> stop_{nullptr};
   const std::vector<TensorSpec> inputs_;
   const std::vector<TensorSpec> outputs_;
   const Compute compute_;

@@ -1,0 +1,92 @@
+"""What takes too long is ended or reported: runs of models, turns of event loops."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from support import infer, protos
+from support.metrics import scrape
+
+TIMEOUT_S = 60.0
+ANY_PORT = ["--http-port", "0"]
+# The model `loop` doubles its input that often: years.
+ENDLESS = 2**60
+LOOP = {"model": "loop", "version": "1"}
+MLP = {"model": "mlp", "version": "1"}
+
+
+def loop_request(count: int) -> Any:
+    inputs = {"count": np.array(count, np.int64), "x": np.ones((1, 4), np.float32)}
+    return infer.make_request("loop", inputs)
+
+
+def wait_for(server: Any, name: str, at_least: float, **labels: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while scrape(server.http_address).get((name, frozenset(labels.items())), 0) < at_least:
+        assert time.monotonic() < deadline, f"{name} stays below {at_least}\n{server.log}"
+        time.sleep(0.01)
+
+
+def expect_mlp_answers(stub: Any) -> None:
+    x = np.ones((1, 64), np.float32)
+    assert stub(infer.make_request("mlp", {"x": x}), timeout=TIMEOUT_S).outputs
+
+
+def test_endless_run_is_ended_and_nobody_else_is_hurt(start_server: Any, connect: Any) -> None:
+    """In the pool, with one compute thread for all: whoever waits for it gets it back."""
+    server = start_server(
+        "loop",
+        "mlp",
+        flags=[*ANY_PORT, "--compute-threads", "1", "--run-timeout", "300ms"],
+    )
+    stub = protos.unary_stub(connect(server.address), "ModelInfer")
+    endless = stub.future(loop_request(ENDLESS), timeout=TIMEOUT_S)
+    wait_for(server, "penstock_model_running", 1, **LOOP)
+    waiting = stub.future(loop_request(3), timeout=TIMEOUT_S)
+    expect_mlp_answers(stub)
+    assert endless.code() == grpc.StatusCode.INTERNAL
+    assert "run_timeout_ms" in endless.details()
+    np.testing.assert_array_equal(infer.arrays_of(waiting.result())["y"], [[8, 8, 8, 8]])
+    samples = scrape(server.http_address)
+    assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 1
+    assert samples["penstock_model_runs_ended_total", frozenset(MLP.items())] == 0
+    (line,) = [line for line in server.log.splitlines() if "is told to end" in line]
+    assert "model=loop" in line
+    assert "limit_ms=300" in line
+
+
+def test_deadline_passes_during_a_run_and_is_said_at_once(start_server: Any, connect: Any) -> None:
+    """The run goes on: the answer does not wait for it."""
+    server = start_server("loop", flags=[*ANY_PORT, "--run-timeout", "3s"])
+    stub = protos.unary_stub(connect(server.address), "ModelInfer")
+    request = loop_request(ENDLESS)
+    # Not grpc-timeout, by which grpcio itself would give up.
+    request.parameters["timeout"].int64_param = 200_000
+    with pytest.raises(grpc.RpcError) as raised:
+        stub(request, timeout=TIMEOUT_S)
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    samples = scrape(server.http_address)
+    assert samples["penstock_model_running", frozenset(LOOP.items())] == 1
+    assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 0
+
+
+def test_run_that_holds_its_loop_is_reported_and_ended(start_server: Any, connect: Any) -> None:
+    """Inline by the operator's choice: the loop itself waits for the model."""
+    server = start_server(
+        "loop",
+        "mlp",
+        flags=[*ANY_PORT, "--execution", "inline", "--io-threads", "1", "--run-timeout", "600ms"],
+    )
+    stub = protos.unary_stub(connect(server.address), "ModelInfer")
+    with pytest.raises(grpc.RpcError, match="run_timeout_ms"):
+        stub(loop_request(ENDLESS), timeout=TIMEOUT_S)
+    expect_mlp_answers(stub)
+    samples = scrape(server.http_address)
+    assert samples["penstock_loop_stalls_total", frozenset()] == 1
+    assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 1
+    (line,) = [line for line in server.log.splitlines() if "event loop stalls" in line]
+    assert "loop=io-0" in line
