@@ -8,7 +8,9 @@ packages_of() {
   case "$1" in
     build) cat <<'LIST'
 g++               compiles the data plane (C++20)
+libjpeg-dev       decodes JPEG (libjpeg-turbo, the fastest there is)
 libnghttp2-dev    HTTP/2 frames, header compression and flow control
+libpng-dev        decodes PNG
 libprotozero-dev  reads and writes protobuf messages without generated code
 python3-dev       headers for the Python extension
 python3-venv      makes .venv

@@ -1,0 +1,97 @@
+// Preprocessing: a declared list of steps, compiled once, that turns what clients hold into
+// tensors. Python reads the declaration and fills these structs; nothing here parses configuration.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <penstock/error.h>
+
+namespace penstock {
+
+// A JPEG or PNG file becomes pixels.
+struct DecodeImageStep {
+  bool grey = false;
+  bool orient = true;                        // as EXIF says
+  bool composite_alpha = false;              // over `background`; else alpha is dropped
+  std::array<std::uint8_t, 3> background{};  // red, green, blue
+  bool scaled = false;                       // see docs/preprocessing.md: quicker, not exact
+  std::int64_t max_pixels = 0;
+  std::int64_t max_scans = 0;
+  std::int64_t max_memory_bytes = 0;
+};
+
+// Before a resize it cuts the picture, after it what was resized.
+struct CropStep {
+  std::int64_t x = 0;
+  std::int64_t y = 0;
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+struct CenterCropStep {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+};
+
+struct ResizeStep {
+  std::string mode;    // "exact", "letterbox" or "shortest_side", whose edge is `width`
+  std::string filter;  // "nearest", "box", "bilinear", "bicubic" or "lanczos"
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  std::array<std::uint8_t, 3> fill{};  // around a letterboxed picture
+};
+
+// value * scale, then minus mean, over std: each of one element, or one for each channel.
+struct NormalizeStep {
+  double scale = 1;
+  std::vector<double> mean;
+  std::vector<double> std;
+};
+
+// The last of the image steps.
+struct ToTensorStep {
+  std::string datatype;  // "FP32", "FP16" or "UINT8"
+  std::string layout;    // "CHW" or "HWC"
+  bool bgr = false;
+};
+
+using PreprocessStep = std::variant<DecodeImageStep, CropStep, ResizeStep, CenterCropStep,
+                                    NormalizeStep, ToTensorStep>;
+
+// Immutable; any number of threads may run it at once.
+class Preprocessor {
+ public:
+  // Null where a step cannot work: `step` is its index, and the message says why.
+  struct StepError {
+    std::size_t step = 0;
+    std::string message;
+  };
+  static std::unique_ptr<Preprocessor> Create(const std::vector<PreprocessStep>& steps,
+                                              StepError* error);
+
+  Preprocessor(const Preprocessor&) = delete;
+  Preprocessor& operator=(const Preprocessor&) = delete;
+  virtual ~Preprocessor() = default;
+
+  // Of the tensor that one row becomes.
+  virtual std::string_view datatype() const = 0;
+  virtual std::span<const std::int64_t> row_shape() const = 0;
+  virtual std::size_t row_bytes() const = 0;
+
+  // Writes rows.size() * row_bytes() bytes to `output`. Stops at the first row that fails; `error`
+  // then names it.
+  virtual bool Run(std::span<const std::string_view> rows, std::byte* output,
+                   Error* error) const = 0;
+
+ protected:
+  Preprocessor() = default;
+};
+
+}  // namespace penstock

@@ -1,0 +1,28 @@
+// Image steps held against each other and turned into what the decoder, the framing and the
+// tensor's writer need. Pure.
+#pragma once
+
+#include <span>
+#include <variant>
+
+#include <penstock/preprocess.h>
+
+#include "preprocess/image/decode.h"
+#include "preprocess/image/framing.h"
+#include "preprocess/image/resample_taps.h"
+#include "preprocess/image/tensor_format.h"
+
+namespace penstock::preprocess {
+
+struct ImagePlan {
+  DecodeOptions decode;
+  bool scaled = false;
+  FramingSpec framing;
+  Filter filter = Filter::kBilinear;
+  TensorFormat format;
+  Size canvas;
+};
+
+std::variant<ImagePlan, Preprocessor::StepError> PlanImage(std::span<const PreprocessStep> steps);
+
+}  // namespace penstock::preprocess
