@@ -21,6 +21,7 @@
 #include "fork_guarded.h"
 #include "load.h"
 #include "options_from_python.h"
+#include "preprocess.h"
 
 namespace penstock::binding {
 namespace {
@@ -132,6 +133,7 @@ PYBIND11_MODULE(_core, module) {
   BindServer(module);
   BindEngine(module);
   BindLoad(module);
+  BindPreprocess(module);
 }
 
 }  // namespace penstock::binding

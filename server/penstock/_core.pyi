@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Buffer
 
 from penstock._options import ModelOptions, ServerOptions
 
 __all__ = [
+    "CenterCropStep",
+    "CropStep",
+    "DecodeImageStep",
     "Engine",
     "EngineFinished",
     "Error",
@@ -23,8 +27,13 @@ __all__ = [
     "LoadSecond",
     "ModelReport",
     "ModelSource",
+    "NormalizeStep",
+    "Preprocessor",
+    "ResizeStep",
     "Server",
+    "StepError",
     "TensorReport",
+    "ToTensorStep",
     "UnaryCall",
     "granted_cores",
 ]
@@ -343,3 +352,53 @@ class UnaryCall:
     def status_message(self) -> str: ...
     @property
     def message(self) -> bytes: ...
+
+# --- preprocessing: native/include/penstock/preprocess.h says what every field means ---
+
+_Rgb: TypeAlias = tuple[int, int, int]
+
+class DecodeImageStep:
+    def __init__(
+        self,
+        *,
+        grey: bool,
+        orient: bool,
+        composite_alpha: bool,
+        background: _Rgb,
+        scaled: bool,
+        max_pixels: int,
+        max_scans: int,
+        max_memory_bytes: int,
+    ) -> None: ...
+
+class CropStep:
+    def __init__(self, *, x: int, y: int, width: int, height: int) -> None: ...
+
+class CenterCropStep:
+    def __init__(self, *, width: int, height: int) -> None: ...
+
+class ResizeStep:
+    def __init__(self, *, mode: str, filter: str, width: int, height: int, fill: _Rgb) -> None: ...
+
+class NormalizeStep:
+    def __init__(self, *, scale: float, mean: Sequence[float], std: Sequence[float]) -> None: ...
+
+class ToTensorStep:
+    def __init__(self, *, datatype: str, layout: str, bgr: bool) -> None: ...
+
+_Step: TypeAlias = (
+    DecodeImageStep | CropStep | CenterCropStep | ResizeStep | NormalizeStep | ToTensorStep
+)
+
+class StepError(Exception):
+    # The index of the step that cannot work, and why.
+    args: tuple[int, str]
+
+class Preprocessor:
+    def __init__(self, steps: Sequence[_Step]) -> None: ...
+    # penstock.preprocess.Pipeline says what it takes, returns and raises.
+    def run(self, batch: Sequence[Buffer], out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+    @property
+    def datatype(self) -> str: ...
+    @property
+    def row_shape(self) -> tuple[int, ...]: ...
