@@ -15,13 +15,16 @@ struct AdmissionFacts {
   std::int64_t rows = 1;
   std::int64_t rows_ahead = 0;  // that will run before it
   std::int64_t rows_max = 1;    // in one batch
-  TimeNs free_in = 0;           // until a run of this model may begin
-  double servers = 1;  // runs at once that this model may count on, a share being a fraction
+  TimeNs free_in = 0;           // until a run of this model may begin; 0: one may now
+  double servers = 1;       // runs at once that this model may count on, a share being a fraction
+  double arrival_rate = 0;  // rows a nanosecond, refused ones as well
 };
 
-// When its answer is to be expected. Batches ahead count with their mean, which adds up; its own
-// with what nine of ten stay within.
-TimeNs PredictFinish(const AdmissionFacts& facts, const ServiceTime& service_time);
+// When an answer due at `deadline` is to be expected. Batches ahead count with their mean, which
+// adds up; its own with what nine of ten stay within, and with those that will have arrived by the
+// time it is taken: promised a smaller one, the first in the queue would have no time for a large
+// batch, and under load all would run in small ones, which carry less.
+TimeNs PredictFinish(const AdmissionFacts& facts, TimeNs deadline, const ServiceTime& service_time);
 
 // Whether an answer at `finish` is early enough to be promised for `deadline`. A tenth of the time
 // is kept back: under overload every answer is due at the end of its time, and a prediction that is

@@ -47,11 +47,13 @@ bool BatchQueue::StaleService(TimeNs now) const {
 }
 
 Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const {
+  if (entry.deadline == kNever) return {};
   facts.rows_ahead = RowsAhead(entry, kNever);
-  if (InTime(PredictFinish(facts, service_time_), entry.deadline, facts.now)) return {};
+  TimeNs finish = PredictFinish(facts, entry.deadline, service_time_);
+  if (InTime(finish, entry.deadline, facts.now)) return {};
   // Not behind all of its client's: once more, exactly.
   facts.rows_ahead = RowsAhead(entry, entry.deadline);
-  const TimeNs finish = PredictFinish(facts, service_time_);
+  finish = PredictFinish(facts, entry.deadline, service_time_);
   if (InTime(finish, entry.deadline, facts.now)) return {};
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
                                   (finish - facts.now) / kMicrosecond, " us, the deadline is in ",
@@ -62,6 +64,7 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
   AdmissionFacts facts = asked;
   facts.rows = entry.rows;
   facts.rows_max = options_.limits.rows_max;
+  facts.arrival_rate = arrival_rate_.At(facts.now);
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
@@ -80,6 +83,7 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
 }
 
 Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
+  arrival_rate_.Note(entry.rows, facts.now);
   RETURN_IF_ERROR(Judge(entry, facts, jitter));
   ClassOf(entry).Push(entry);
   arrivals_.PushBack(entry);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "batching/admission.h"
+#include "batching/arrival_rate.h"
 #include "batching/batch_policy.h"
 #include "batching/priority_class.h"
 #include "batching/queue_delay.h"
@@ -131,6 +132,7 @@ class BatchQueue final {
   std::int64_t size_ = 0;
   std::int64_t takes_ = 0;
   TimeNs last_run_at_ = 0;
+  ArrivalRate arrival_rate_;
   QueueDelay delay_;
   QueueCounts counts_;
   // Of the Take under way.

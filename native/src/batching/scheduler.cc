@@ -66,7 +66,8 @@ AdmissionFacts Scheduler::Facts(const Slot& slot, TimeNs now) const {
     if (own_instances && run.queue != slot.queue) continue;
     first_end = std::min(first_end, run.expected_end);
   }
-  facts.free_in = std::max<TimeNs>(first_end - now, 0);
+  // One that takes longer than expected may end any moment, yet has not.
+  facts.free_in = std::max<TimeNs>(first_end - now, 1);
   return facts;
 }
 

@@ -13,18 +13,44 @@ namespace {
 // l(b) = 4 ms + b * 1 ms; the high quantile of warm-up is a quarter above.
 constexpr std::array<BatchDuration, 2> kLine = {{{1, 5 * kMillisecond}, {8, 12 * kMillisecond}}};
 
-TimeNs FinishMs(const AdmissionFacts& facts) {
-  return PredictFinish(facts, ServiceTime(kLine)) / kMillisecond;
+TimeNs FinishMs(const AdmissionFacts& facts, TimeNs deadline_ms = 1000) {
+  return PredictFinish(facts, deadline_ms * kMillisecond, ServiceTime(kLine)) / kMillisecond;
 }
 
 TEST(AdmissionTest, PredictFinish_Table) {
   EXPECT_EQ(FinishMs({.rows_max = 8}), 6) << "an idle model: its own run, at the high quantile";
   EXPECT_EQ(FinishMs({.rows_max = 8, .free_in = 3 * kMillisecond}), 9);
   EXPECT_EQ(FinishMs({.rows_ahead = 7, .rows_max = 8}), 15) << "those ahead share its batch";
-  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8}), 12 + 6) << "a batch before its own";
-  EXPECT_EQ(FinishMs({.rows_ahead = 16, .rows_max = 8, .servers = 2}), 12 + 6);
-  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8, .servers = 0.5}), 24 + 6);
+  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8}), 12 + 15) << "a batch before its own";
+  EXPECT_EQ(FinishMs({.rows_ahead = 16, .rows_max = 8, .servers = 2}), 12 + 15);
+  EXPECT_EQ(FinishMs({.rows_ahead = 8, .rows_max = 8, .servers = 0.5}), 24 + 15);
   EXPECT_EQ(FinishMs({.now = 100 * kMillisecond, .rows_max = 8}), 106);
+}
+
+TEST(AdmissionTest, PredictFinish_CountsBatchesThatCanWaitForOneAnother) {
+  constexpr TimeNs kSoon = 1 * kMillisecond;
+  // Two of eight rows need 2 * 15 ms at the high quantile: more than 0.9 * 30 ms; two of six fit.
+  EXPECT_EQ(FinishMs({.rows_ahead = 6, .rows_max = 8, .free_in = kSoon}, 30), 1 + 10 + 12);
+  EXPECT_EQ(FinishMs({.rows_ahead = 5, .rows_max = 8, .free_in = kSoon}, 30), 1 + 12)
+      << "not behind a whole batch";
+  EXPECT_EQ(FinishMs({.rows_ahead = 12, .rows_max = 8, .free_in = kSoon}, 30), 1 + 2 * 10 + 12);
+  EXPECT_EQ(FinishMs({.rows = 3, .rows_max = 8, .free_in = kSoon}, 2), 1 + 8)
+      << "a request is never cut in two";
+  EXPECT_EQ(FinishMs({.rows_ahead = 7, .rows_max = 8}, 30), 15) << "nothing runs: all at once";
+}
+
+TEST(AdmissionTest, PredictFinish_CountsThoseWhoWillCome) {
+  constexpr double kEachMs = 1.0 / kMillisecond;
+  EXPECT_EQ(FinishMs({.rows_max = 8, .free_in = 4 * kMillisecond, .arrival_rate = kEachMs}, 1000),
+            4 + 11)
+      << "one and four more";
+  EXPECT_EQ(FinishMs({.rows_max = 8, .free_in = 9 * kMillisecond, .arrival_rate = kEachMs}, 1000),
+            9 + 15)
+      << "no more than a batch";
+  // Eight come within 0.8 ms, so the first of them need not wait for another run of 15 ms.
+  EXPECT_EQ(
+      FinishMs({.rows_ahead = 8, .rows_max = 8, .free_in = 1, .arrival_rate = 10 * kEachMs}, 20),
+      12 + 15);
 }
 
 TEST(AdmissionTest, InTime_KeepsATenthBack) {
