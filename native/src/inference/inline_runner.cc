@@ -31,7 +31,9 @@ bool InlineRunner::Remove(const ModelVersion& model, QueueEntry& entry) {
 Status InlineRunner::Foresee(const ModelVersion& model, QueueEntry& entry) {
   // What runs inline does not wait for the scheduler's queue.
   if (model.warmup().run_inline) return {};
-  return scheduler_.Foresee(model.queue(), entry);
+  Status status = scheduler_.Foresee(model.queue(), entry);
+  if (!status.ok()) ++refused_;
+  return status;
 }
 
 void InlineRunner::RunTurn() {
@@ -78,7 +80,10 @@ void InlineRunner::HandOver(Pending& pending) {
     entry->handed_over = true;
   }
   scheduler_.Enqueue(model.queue(), pending.entries);
-  while (QueueEntry* refused = pending.entries.PopFront()) refused->Deliver();
+  while (QueueEntry* refused = pending.entries.PopFront()) {
+    ++refused_;
+    refused->Deliver();
+  }
 }
 
 }  // namespace penstock

@@ -37,6 +37,8 @@ class InlineRunner final {
   Status Foresee(const ModelVersion& model, QueueEntry& entry);
   // At the end of a turn. Delivers what it runs, and what the scheduler has no room for.
   void RunTurn();
+  // Calls for which the scheduler had no room, since the start.
+  std::int64_t refused() const { return refused_; }
 
  private:
   struct Pending {
@@ -55,6 +57,7 @@ class InlineRunner final {
   std::vector<std::size_t> turn_;     // of the turn being run
   BatchRunner runner_;
   std::vector<QueueEntry*> batch_;
+  std::int64_t refused_ = 0;
 };
 
 }  // namespace penstock

@@ -1,6 +1,7 @@
 #include "runtime/io_loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,6 +42,7 @@ void IoLoop::Run() {
   constexpr int kEventsMax = 256;
   std::array<epoll_event, kEventsMax> events;
   while (!stop_.load()) {
+    RestNow();
     const int ready = epoll_wait(epoll_.get(), events.data(), kEventsMax, WaitTimeoutMs());
     CHECK(ready >= 0 || errno == EINTR);
     activity_.Begin();
@@ -72,6 +74,15 @@ void IoLoop::Wake() {
   const std::uint64_t one = 1;
   // It can only fail when the counter is full, and then the loop is awake already.
   [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof(one));
+}
+
+void IoLoop::RestNow() {
+  const TimeNs duration = std::exchange(rest_, 0);
+  if (duration == 0 || run_soon_) return;
+  pollfd posted = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
+  const timespec timeout = {.tv_sec = duration / kSecond, .tv_nsec = duration % kSecond};
+  const int ready = ppoll(&posted, 1, &timeout, nullptr);
+  CHECK(ready >= 0 || errno == EINTR);
 }
 
 int IoLoop::WaitTimeoutMs() {

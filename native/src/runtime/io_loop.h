@@ -63,11 +63,15 @@ class IoLoop final : public Mailbox {
   void Unwatch(int fd);
   // The next turn does not wait.
   void RunSoon() { run_soon_ = true; }
+  // The next turn begins after `duration`, or as soon as another thread posts: what becomes ready
+  // meanwhile is worked off together. Timers may be as much late.
+  void Rest(TimeNs duration) { rest_ = duration; }
   void AddTurnHook(TurnHook& hook) { hooks_.push_back(&hook); }
 
  private:
   IoLoop(const Clock& clock, UniqueFd epoll, UniqueFd wake);
   void Wake() override;
+  void RestNow();
   int WaitTimeoutMs();
 
   const Clock& clock_;
@@ -77,6 +81,7 @@ class IoLoop final : public Mailbox {
   TimeNs now_;
   Activity activity_;
   bool run_soon_ = false;
+  TimeNs rest_ = 0;
   std::vector<TurnHook*> hooks_;
   // Set by any thread before a Wake, which orders it.
   std::atomic<bool> stop_{false};

@@ -9,6 +9,7 @@
 #include "engine/model_host.h"
 #include "frontend/frontend.h"
 #include "inference/inference_service.h"
+#include "inference/refusal_pacing.h"
 #include "metrics/cell.h"
 #include "runtime/loop_watch.h"
 #include "server/metrics_page.h"
@@ -38,15 +39,22 @@ frontend::FrontendOptions FrontendOptionsOf(const ServerOptions& options) {
 class LoopService final : public frontend::Service, public TurnHook {
  public:
   LoopService(const InferenceService::Resources& resources, IoLoop& loop, metrics::Cell& stalls)
-      : service_(resources), watch_(resources.watchdog, loop, resources.loop_index, stalls) {
+      : service_(resources),
+        loop_(loop),
+        watch_(resources.watchdog, loop, resources.loop_index, stalls) {
     loop.AddTurnHook(*this);
   }
   void AddMethods(grpc::Router& router) override { service_.AddMethods(router); }
-  void OnTurnEnd() override { service_.RunTurn(); }
+  void OnTurnEnd() override {
+    service_.RunTurn();
+    if (pacing_.RestsAfter(service_.refused(), loop_.now())) loop_.Rest(RefusalPacing::kRest);
+  }
 
  private:
   InferenceService service_;
+  IoLoop& loop_;
   LoopWatch watch_;
+  RefusalPacing pacing_;
 };
 
 }  // namespace
