@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from pathlib import Path
 
 from bench import take_all
-from bench.overload.model import BATCH_MAX, bare_durations, make_model
+from bench.overload.model import BATCH_MAX, bare_duration_after, bare_durations, make_model
 from bench.overload.setting import (
     DEADLINE_MS,
     REST_MIB_MAX,
@@ -30,7 +31,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     line = take_all.fit(durations)
     print(f"bare session: l(b) = {line.t0_s * 1e3:.2f} + {line.row_s * 1e3:.3f} * b ms", flush=True)
     with serving(bench, model) as setting:
-        yield latency_tax(setting, durations[0][1])
+        yield latency_tax(setting, bench, model, durations[0][1])
         yield slo_goodput(setting, line)
         for multiple in _GOODPUT_MIN:
             yield overload(setting, multiple)
@@ -80,16 +81,22 @@ def slo_goodput(setting: Setting, line: take_all.Line) -> Row:
     )
 
 
-def latency_tax(setting: Setting, l1_s: float) -> Row:
-    """The median latency of a server at 5 % load against a bare run."""
-    rate = 0.05 * capacity(setting)
-    flags = ["--rate", f"{rate:.1f}", "--duration", f"{2 * setting.duration_s}s"]
-    taxes = [
-        float(load(setting, *flags)["p50_ms"]) * 1e3 - l1_s * 1e6 for _ in range(setting.rounds)
-    ]
+def latency_tax(setting: Setting, bench: Bench, model: Path, l1_s: float) -> Row:
+    """The median latency of a server that runs 5 % of the time, against bare runs as far apart.
+
+    5 % of the capacity would be half of the time here, since a full batch costs a row a tenth of
+    what a lone one costs: half of the calls would meet a run under way, whoever serves them.
+    """
+    pause_s = l1_s / 0.05
+    flags = ["--rate", f"{1 / pause_s:.1f}", "--duration", f"{4 * setting.duration_s}s"]
+    taxes = []
+    for _ in range(setting.rounds):
+        bare_s = bare_duration_after(pause_s, model, bench.server_core, runs=31)
+        taxes.append(float(load(setting, *flags)["p50_ms"]) * 1e3 - bare_s * 1e6)
+        print(f"5 % load: {taxes[-1]:.0f} us above a bare run of {bare_s * 1e3:.2f} ms", flush=True)
     tax = statistics.median(taxes)
     return Row(
-        what="median latency at 5 % load above a bare run",
+        what="median latency of a server that runs 5 % of the time, above a bare run",
         target="<= 100 us",
         measured=f"{tax:.0f} us ({min(taxes):.0f} to {max(taxes):.0f})",
         passed=tax <= 100,

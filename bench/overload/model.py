@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +40,35 @@ def make_model(path: Path) -> Path:
 
 def bare_durations(model: Path, core: int) -> list[tuple[int, float]]:
     """(rows, seconds), the median of several runs of a session with one thread on `core`."""
+    with _bare_session(model, core) as session:
+        sizes = (1, 2, 4, 8, 16, 32, BATCH_MAX)
+        return [(rows, _median_run_s(session, rows, runs=9)) for rows in sizes]
+
+
+def bare_duration_after(pause_s: float, model: Path, core: int, *, runs: int) -> float:
+    """Seconds of a run of one row, the median, where the core idles for `pause_s` before each."""
+    with _bare_session(model, core) as session:
+        return _median_run_s(session, 1, runs=runs, pause_s=pause_s)
+
+
+@contextlib.contextmanager
+def _bare_session(model: Path, core: int) -> Iterator[onnxruntime.InferenceSession]:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    durations = []
-    for rows in (1, 2, 4, 8, 16, 32, BATCH_MAX):
-        x = np.random.default_rng(rows).standard_normal((rows, WIDTH)).astype(np.float32)
-        times = []
-        for _ in range(9):
-            began = time.perf_counter()
-            session.run(None, {"x": x})
-            times.append(time.perf_counter() - began)
-        durations.append((rows, statistics.median(times)))
+    yield onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     os.sched_setaffinity(0, before)
-    return durations
+
+
+def _median_run_s(
+    session: onnxruntime.InferenceSession, rows: int, *, runs: int, pause_s: float = 0.0
+) -> float:
+    x = np.random.default_rng(rows).standard_normal((rows, WIDTH)).astype(np.float32)
+    times = []
+    for _ in range(runs):
+        time.sleep(pause_s)
+        began = time.perf_counter()
+        session.run(None, {"x": x})
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)

@@ -87,7 +87,7 @@ def load(setting: Setting, *flags: str, model: str = "slow") -> Figures:
 
 def capacity(setting: Setting, model: str = "slow") -> float:
     """Answers a second of a closed loop that keeps batches full."""
-    flags = ["--concurrency", str(2 * BATCH_MAX), "--duration", f"{setting.duration_s / 2}s"]
+    flags = ["--concurrency", str(2 * BATCH_MAX), "--duration", f"{setting.duration_s}s"]
     return float(load(setting, *flags, model=model)["goodput"])
 
 
