@@ -58,6 +58,7 @@ class SocketConnection final : public Pollable,
   const UniqueFd fd_;
   IoLoop& loop_;
   ConnectionOwner& owner_;
+  const metrics::Cells& calls_;
   const TimeNs write_stall_timeout_;
   grpc::ServerConnection grpc_;
   std::uint32_t watched_events_ = 0;

@@ -375,9 +375,14 @@ void Call::DestroyIfDone() {
   CallContext& context = context_;
   const std::size_t reserved = std::exchange(reserved_bytes_, 0);
   body_.Clear();
+  // Many small ones or a few large ones, 4 MiB in all.
   constexpr std::size_t kFreeMax = 256;
   constexpr std::size_t kFreeBytesMax = std::size_t{16} << 10;
-  if (context.free_bodies.size() < kFreeMax && body_.own_capacity() <= kFreeBytesMax) {
+  constexpr std::size_t kSmallFreeMax = 8192;
+  constexpr std::size_t kSmallBytesMax = 512;
+  const std::size_t kept = context.free_bodies.size();
+  if ((kept < kFreeMax && body_.own_capacity() <= kFreeBytesMax) ||
+      (kept < kSmallFreeMax && body_.own_capacity() <= kSmallBytesMax)) {
     context.free_bodies.push_back(std::move(body_));
   }
   this->~Call();
