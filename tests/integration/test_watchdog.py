@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from support import infer, protos
+from support import infer, made_models, protos
 from support.metrics import scrape
 
 TIMEOUT_S = 60.0
@@ -72,6 +73,28 @@ def test_deadline_passes_during_a_run_and_is_said_at_once(start_server: Any, con
     samples = scrape(server.http_address)
     assert samples["penstock_model_running", frozenset(LOOP.items())] == 1
     assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 0
+
+
+def test_model_that_turns_slow_leaves_its_loop_and_returns(
+    start_server: Any, connect: Any, tmp_path: Path
+) -> None:
+    model = made_models.save_counting(tmp_path / "counting.onnx")
+    server = start_server(model, flags=[*ANY_PORT, "--io-threads", "1"])
+    assert "execution=inline" in server.log
+    stub = protos.unary_stub(connect(server.address), "ModelInfer")
+    deadline = time.monotonic() + TIMEOUT_S
+
+    def ask_until(count: float, line: str) -> None:
+        request = infer.make_request("counting", {"x": np.array([count], np.float32)})
+        while line not in server.log:
+            assert stub(request, timeout=TIMEOUT_S).outputs
+            assert time.monotonic() < deadline, server.log
+
+    ask_until(3e6, "a model has become slow and leaves its event loop model=counting")
+    ask_until(1, "a model is fast again and runs on its event loop model=counting")
+    samples = scrape(server.http_address)
+    labels = frozenset({"model": "counting", "version": "1"}.items())
+    assert samples["penstock_model_left_loop_total", labels] >= 1
 
 
 def test_run_that_holds_its_loop_is_reported_and_ended(start_server: Any, connect: Any) -> None:

@@ -26,6 +26,26 @@ def save_slow(path: Path, *, layers: int = 300, width: int = 1024) -> Path:
     return _save(path, nodes, TensorProto.FLOAT, width, [numpy_helper.from_array(weights, "w")])
 
 
+def save_counting(path: Path) -> Path:
+    """y[0] is the sum of 0 .. x[0] - 1, added up one by one: as slow as its input says.
+
+    Nothing in the graph says so, as no operator that branches or loops is in it.
+    """
+    nodes = [
+        helper.make_node("Squeeze", ["x"], ["limit"]),
+        helper.make_node("Range", ["zero", "limit", "one"], ["numbers"]),
+        helper.make_node("ReduceSum", ["numbers"], ["sum"], keepdims=0),
+        helper.make_node("Reshape", ["sum", "shape"], ["y"]),
+    ]
+    values = {"zero": np.float32(0), "one": np.float32(1), "shape": np.array([1], np.int64)}
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y"))
+    graph = helper.make_graph(nodes, "graph", [x], [y], constants)
+    opset = helper.make_opsetid("", _OPSET)
+    onnx.save(helper.make_model(graph, ir_version=_IR_VERSION, opset_imports=[opset]), path)
+    return path
+
+
 def save_add(path: Path, element_type: int) -> Path:
     """y = x + x over [batch, 3]."""
     return _save(path, [helper.make_node("Add", ["x", "x"], ["y"])], element_type, 3, [])

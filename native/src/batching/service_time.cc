@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace penstock {
 namespace {
@@ -22,7 +23,9 @@ TimeNs StepQuantile(TimeNs quantile, TimeNs duration, std::int64_t percent) {
 
 }  // namespace
 
-ServiceTime::ServiceTime(std::span<const BatchDuration> durations) {
+ServiceTime::ServiceTime(std::span<const BatchDuration> durations)
+    : warm_(durations.begin(), durations.end()) {
+  std::ranges::sort(warm_);
   for (const auto& [rows, duration] : durations) {
     Cells& cells = cells_[IndexOf(rows)];
     cells.Set(kRows, rows * kRowUnit);
@@ -40,7 +43,9 @@ std::size_t ServiceTime::IndexOf(std::int64_t rows) {
 
 void ServiceTime::Observe(std::int64_t rows, TimeNs duration) {
   duration = std::max<TimeNs>(duration, 1);
-  Cells& cells = cells_[IndexOf(rows)];
+  const std::size_t index = IndexOf(rows);
+  last_index_.store(index, std::memory_order_relaxed);
+  Cells& cells = cells_[index];
   const std::int64_t runs = cells.Get(kRuns);
   cells.Set(kRuns, runs + 1);
   if (cells.Get(kMean) == 0) {
@@ -60,6 +65,25 @@ void ServiceTime::Observe(std::int64_t rows, TimeNs duration) {
 
 TimeNs ServiceTime::Predict(std::int64_t rows) const {
   return Interpolate(kMean, rows);
+}
+
+TimeNs ServiceTime::EstimateOne() const {
+  const Cells& cells = cells_[LastIndex()];
+  const auto mean = static_cast<double>(cells.Get(kMean));
+  const double rows = static_cast<double>(cells.Get(kRows)) / kRowUnit;
+  if (warm_.empty() || rows <= 1) return cells.Get(kMean);
+  // Warm-up's time for as many rows: between its points by interpolation, above them in proportion.
+  const auto above = std::ranges::find_if(
+      warm_, [rows](const BatchDuration& warm) { return static_cast<double>(warm.first) >= rows; });
+  const BatchDuration& high = above == warm_.end() ? warm_.back() : *above;
+  const BatchDuration low =
+      above == warm_.end() || above == warm_.begin() ? BatchDuration{0, 0} : *std::prev(above);
+  const double part =
+      (rows - static_cast<double>(low.first)) / static_cast<double>(high.first - low.first);
+  const double warm =
+      static_cast<double>(low.second) + part * static_cast<double>(high.second - low.second);
+  return static_cast<TimeNs>(mean * static_cast<double>(warm_.front().second) /
+                             std::max(warm, 1.0));
 }
 
 TimeNs ServiceTime::PredictHigh(std::int64_t rows) const {

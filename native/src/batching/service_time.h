@@ -34,6 +34,11 @@ class ServiceTime final {
   TimeNs Predict(std::int64_t rows) const;
   // What nine of ten such runs stay within.
   TimeNs PredictHigh(std::int64_t rows) const;
+  // The mean of runs such as the last one, of whatever size.
+  TimeNs LastMean() const { return cells_[LastIndex()].Get(kMean); }
+  // What a run of one row takes by now, judged by runs such as the last one: in the proportion that
+  // warm-up measured. While all runs are large, nothing else tells it.
+  TimeNs EstimateOne() const;
   // The most rows, up to rows_max, whose run is predicted to stay within `budget`; 0 if not one.
   std::int64_t RowsWithin(std::int64_t rows_max, TimeNs budget) const;
   std::int64_t RowsWithinHigh(std::int64_t rows_max, TimeNs budget) const;
@@ -75,7 +80,11 @@ class ServiceTime final {
   TimeNs Interpolate(Column column, std::int64_t rows) const;
   std::int64_t RowsWithin(Column column, std::int64_t rows_max, TimeNs budget) const;
 
+  std::size_t LastIndex() const { return last_index_.load(std::memory_order_relaxed); }
+
   std::array<Cells, kBuckets> cells_;
+  std::atomic<std::size_t> last_index_{0};
+  std::vector<BatchDuration> warm_;  // ascending; constant
 };
 
 }  // namespace penstock

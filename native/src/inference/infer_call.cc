@@ -170,7 +170,8 @@ void InferCall::Recycle() {
   result = {};
   message_.Reset();
   tensors_.converted.Reset();
-  constexpr std::size_t kFreeMax = 256;
+  // As many as wait for compute under load; one is about a kilobyte.
+  constexpr std::size_t kFreeMax = 8192;
   // A request with very many tensors does not leave its memory behind.
   constexpr std::size_t kEntriesKeptMax = 64;
   std::unique_ptr<InferCall> self(this);

@@ -84,6 +84,8 @@ InferenceService::InferenceService(const Resources& resources)
                .scheduler = resources.scheduler,
                .clock = resources.clock,
                .watchdog = resources.watchdog,
+               .logger = resources.logger,
+               .loop_index = resources.loop_index,
                .cells = resources.cells}),
       infer_context_{.models = resources.models,
                      .runner = runner_,

@@ -42,6 +42,7 @@ class InferenceService final {
     Scheduler& scheduler;
     const Clock& clock;
     Watchdog& watchdog;
+    Logger& logger;
     std::size_t loop_index = 0;
     Mailbox& home;        // the loop's own
     BufferPool& buffers;  // the loop's own
@@ -55,7 +56,7 @@ class InferenceService final {
 
   void AddMethods(grpc::Router& router);
   // At the end of each of the loop's turns.
-  void RunTurn() { runner_.RunTurn(); }
+  void RunTurn(TimeNs began) { runner_.RunTurn(began); }
   std::int64_t refused() const { return runner_.refused(); }
 
  private:

@@ -1,5 +1,6 @@
 #include "inference/inline_runner.h"
 
+#include "base/strings.h"
 #include "batching/batch_worker.h"
 
 namespace penstock {
@@ -7,11 +8,15 @@ namespace penstock {
 InlineRunner::InlineRunner(const Resources& resources)
     : scheduler_(resources.scheduler),
       clock_(resources.clock),
+      logger_(resources.logger),
+      loop_index_(resources.loop_index),
       cells_(resources.cells),
       pending_(resources.models.versions().size()),
       runner_(resources.watchdog) {
   for (const std::unique_ptr<ModelVersion>& model : resources.models.versions()) {
-    pending_[model->index()].model = model.get();
+    Pending& pending = pending_[model->index()];
+    pending.model = model.get();
+    pending.place.on_loop = model->warmup().run_inline;
   }
 }
 
@@ -30,34 +35,60 @@ bool InlineRunner::Remove(const ModelVersion& model, QueueEntry& entry) {
 
 Status InlineRunner::Foresee(const ModelVersion& model, QueueEntry& entry) {
   // What runs inline does not wait for the scheduler's queue.
-  if (model.warmup().run_inline) return {};
+  if (pending_[model.index()].place.on_loop) return {};
   Status status = scheduler_.Foresee(model.queue(), entry);
   if (!status.ok()) ++refused_;
   return status;
 }
 
-void InlineRunner::RunTurn() {
-  TimeNs budget = kInlineBudget;
+void InlineRunner::RunTurn(TimeNs began) {
+  if (touched_.empty()) return;
+  const TimeNs now = clock_.Now();
+  const TimeNs whole = InlineBudget(now - began);
+  Budget budget = {.whole = whole, .left = whole};
   turn_.swap(touched_);
   for (const std::size_t index : turn_) {
     Pending& pending = pending_[index];
-    if (pending.model->warmup().run_inline) RunInline(pending, budget);
+    Place(pending, now);
+    if (pending.place.on_loop) RunInline(pending, budget);
     if (!pending.entries.empty()) HandOver(pending);
   }
   turn_.clear();
 }
 
-void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
+// Whether the loop still runs it, or again.
+void InlineRunner::Place(Pending& pending, TimeNs now) {
+  const WarmupReport& warmup = pending.model->warmup();
+  if (!warmup.run_inline || warmup.stays_inline) return;
+  const ServiceTime& service_time = pending.model->queue().service_time();
+  // The usual case, cheaply: a run of any size is short.
+  if (pending.place.on_loop && service_time.LastMean() <= kInlineRunLeaves) return;
+  const TimeNs one_row = service_time.EstimateOne();
+  const RunPlace place = ChooseRunPlace(pending.place, one_row, now);
+  if (place.on_loop == pending.place.on_loop) return;
+  pending.place = place;
+  if (!place.on_loop) pending.model->cells(loop_index_).AddLeftLoop();
+  logger_.Warning(place.on_loop ? "a model is fast again and runs on its event loop"
+                                : "a model has become slow and leaves its event loop",
+                  {{"model", pending.model->name()},
+                   {"version", pending.model->version_text()},
+                   {"loop", StrCat("io-", loop_index_)},
+                   {"one_row_us", StrCat(one_row / kMicrosecond)}});
+}
+
+void InlineRunner::RunInline(Pending& pending, Budget& budget) {
   const ModelVersion& model = *pending.model;
   const ServiceTime& service_time = model.queue().service_time();
-  // Longer than a turn's budget and inline all the same: the operator asked for it. Such a model
-  // gets one batch a turn.
-  const bool asked_for = service_time.Predict(1) > kInlineBudget;
   while (!pending.entries.empty()) {
-    const std::int64_t rows = service_time.RowsWithin(model.max_batch_size(), budget);
-    const bool fits = pending.entries.front()->rows <= rows ||
-                      service_time.Predict(pending.entries.front()->rows) <= budget;
-    if (!fits && !(asked_for && budget == kInlineBudget)) return;
+    const std::int64_t front_rows = pending.entries.front()->rows;
+    const std::int64_t rows = service_time.RowsWithin(model.max_batch_size(), budget.left);
+    const bool fits = front_rows <= rows || service_time.Predict(front_rows) <= budget.left;
+    // One batch a turn all the same: of a model that the operator wants inline however long it
+    // runs, and of a single row, or what was learned of slower days would never be corrected.
+    const bool long_by_choice =
+        model.warmup().stays_inline && service_time.Predict(1) > budget.whole;
+    const bool tried = budget.left == budget.whole && (long_by_choice || front_rows == 1);
+    if (!fits && !tried) return;
     EntryList expired;
     const TimeNs now = clock_.Now();
     TakeBatch(pending.entries, {.batchable = model.batchable(), .rows_max = rows}, now, batch_,
@@ -67,7 +98,7 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& budget) {
       entry->Deliver();
     }
     if (batch_.empty()) continue;
-    budget -= RunObserved(runner_, model.queue(), batch_, now, clock_) - now;
+    budget.left -= RunObserved(runner_, model.queue(), batch_, now, clock_) - now;
     cells_.Add(metrics::Counter::kRequestsInline, static_cast<std::int64_t>(batch_.size()));
     for (QueueEntry* entry : batch_) entry->Deliver();
   }

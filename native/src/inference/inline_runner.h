@@ -3,10 +3,13 @@
 // thread only.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "batching/batch_runner.h"
+#include "batching/run_place.h"
 #include "batching/scheduler.h"
 #include "metrics/catalogue.h"
 #include "model/model_table.h"
@@ -15,6 +18,11 @@ namespace penstock {
 
 // A loop computes this long in a turn at most, so that its other connections never wait long.
 inline constexpr TimeNs kInlineBudget = 250 * kMicrosecond;
+// PURE. But at least as long as the turn has taken so far: where reading takes longer than that, a
+// turn no more than doubles, and handing over what is left would cost more than running it.
+constexpr TimeNs InlineBudget(TimeNs turn_so_far) {
+  return std::max(kInlineBudget, turn_so_far);
+}
 
 class InlineRunner final {
  public:
@@ -23,6 +31,8 @@ class InlineRunner final {
     Scheduler& scheduler;
     const Clock& clock;
     Watchdog& watchdog;
+    Logger& logger;
+    std::size_t loop_index = 0;
     metrics::Cells& cells;  // the loop's own
   };
   explicit InlineRunner(const Resources& resources);
@@ -35,8 +45,9 @@ class InlineRunner final {
   bool Remove(const ModelVersion& model, QueueEntry& entry);
   // OK, or why `entry` would be refused if it came now.
   Status Foresee(const ModelVersion& model, QueueEntry& entry);
-  // At the end of a turn. Delivers what it runs, and what the scheduler has no room for.
-  void RunTurn();
+  // At the end of the turn that began at `began`. Delivers what it runs, and what the scheduler has
+  // no room for.
+  void RunTurn(TimeNs began);
   // Calls for which the scheduler had no room, since the start.
   std::int64_t refused() const { return refused_; }
 
@@ -44,13 +55,22 @@ class InlineRunner final {
   struct Pending {
     const ModelVersion* model = nullptr;
     EntryList entries;
+    RunPlace place;
+  };
+  // What is left of a turn's time for running models.
+  struct Budget {
+    TimeNs whole = 0;
+    TimeNs left = 0;
   };
 
-  void RunInline(Pending& pending, TimeNs& budget);
+  void Place(Pending& pending, TimeNs now);
+  void RunInline(Pending& pending, Budget& budget);
   void HandOver(Pending& pending);
 
   Scheduler& scheduler_;
   const Clock& clock_;
+  Logger& logger_;
+  const std::size_t loop_index_;
   metrics::Cells& cells_;
   std::vector<Pending> pending_;      // by ModelVersion::index
   std::vector<std::size_t> touched_;  // indices with entries

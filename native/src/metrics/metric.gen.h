@@ -28,6 +28,7 @@ enum class Metric : std::uint8_t {
   kModelExpiredInQueueTotal,
   kModelWaiting,
   kModelRunning,
+  kModelLeftLoopTotal,
   kModelRunsEndedTotal,
   kModelServiceSeconds,
 };
@@ -39,7 +40,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 20> kMetrics = {{
+inline constexpr std::array<MetricInfo, 21> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -76,6 +77,8 @@ inline constexpr std::array<MetricInfo, 20> kMetrics = {{
      "Calls that wait in the queue now."},
     {"penstock_model_running", "gauge",
      "Batches that compute threads run now."},
+    {"penstock_model_left_loop_total", "counter",
+     "How often an event loop gave a model's runs to the compute threads because they had become slow; it takes them back by itself. Each is logged."},
     {"penstock_model_runs_ended_total", "counter",
      "Runs that took longer than they may (run_timeout_ms) and were told to end. Each is logged."},
     {"penstock_model_service_seconds", "gauge",

@@ -61,11 +61,12 @@ struct ModelCounts {
   std::array<std::int64_t, kStatusCodeCount> calls{};  // by the status they ended with
   std::int64_t rows = 0;                               // of the calls that were answered
   TimeNs failed_time = 0;                              // of the others, from arrival to end
-  DurationCells::Sums queue;  // of each answered call: from its arrival to the start of its run
-  DurationCells::Sums total;  // and to the end of its run
-  DurationCells::Sums run;    // of each run that answered anyone
-  RowCells::Sums batch_rows;  // and how many rows it took
-  TimeNs last_answer_at = 0;  // 0: none yet
+  DurationCells::Sums queue;   // of each answered call: from its arrival to the start of its run
+  DurationCells::Sums total;   // and to the end of its run
+  DurationCells::Sums run;     // of each run that answered anyone
+  RowCells::Sums batch_rows;   // and how many rows it took
+  TimeNs last_answer_at = 0;   // 0: none yet
+  std::int64_t left_loop = 0;  // how often a loop gave its runs to the pool for being slow
 
   std::int64_t ok() const { return calls[0]; }
   std::int64_t failed() const {
@@ -101,6 +102,7 @@ class alignas(64) ModelCells final {
     run_.Record(duration);
     batch_rows_.Record(rows);
   }
+  void AddLeftLoop() { left_loop_.Add(1); }
 
   void AddTo(ModelCounts& counts) const {
     for (std::size_t i = 0; i < calls_.size(); ++i) counts.calls[i] += calls_[i].Get();
@@ -110,6 +112,7 @@ class alignas(64) ModelCells final {
     total_.AddTo(counts.total);
     run_.AddTo(counts.run);
     batch_rows_.AddTo(counts.batch_rows);
+    counts.left_loop += left_loop_.Get();
     counts.last_answer_at = std::max(counts.last_answer_at, last_answer_at_.Get());
   }
 
@@ -118,6 +121,7 @@ class alignas(64) ModelCells final {
   Cell rows_;
   Cell failed_time_;
   Cell last_answer_at_;
+  Cell left_loop_;
   DurationCells queue_;
   DurationCells total_;
   DurationCells run_;

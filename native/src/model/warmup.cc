@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "batching/run_place.h"
 #include "model/batch_probe.h"
 
 namespace penstock {
@@ -18,9 +19,6 @@ constexpr std::int64_t kBatchBytesMax = std::int64_t{64} << 20;
 constexpr std::int64_t kWarmBytesMax = std::int64_t{1} << 30;
 // An operator may ask for more than is tried, but not for what no machine can hold.
 constexpr std::int64_t kBatchSizeConfigMax = 1 << 20;
-
-// DESIGN.md decision 5: a loop that runs a model in place serves nobody else meanwhile.
-constexpr TimeNs kInlineDurationMax = 100 * kMicrosecond;
 
 // Short runs are repeated, since the least of several is what an idle core needs.
 constexpr int kRunsMax = 20;
@@ -120,7 +118,7 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
   if (facts.asked == Execution::kPool) return {false, "execution: pool is configured"};
   if (facts.asked == Execution::kInline) {
     std::string reason = "execution: inline is configured";
-    if (facts.l1_ns.has_value() && *facts.l1_ns > kInlineDurationMax) {
+    if (facts.l1_ns.has_value() && *facts.l1_ns > kInlineRunMax) {
       reason += StrCat(", although a run of one row takes ", Microseconds(*facts.l1_ns));
     }
     return {true, reason};
@@ -137,8 +135,8 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
   }
   if (!facts.l1_ns.has_value()) return {false, "no run of the warm-up succeeded"};
   const std::string measured = StrCat("a run of one row takes ", Microseconds(*facts.l1_ns));
-  const std::string limit = Microseconds(kInlineDurationMax);
-  if (*facts.l1_ns > kInlineDurationMax) return {false, StrCat(measured, ", more than ", limit)};
+  const std::string limit = Microseconds(kInlineRunMax);
+  if (*facts.l1_ns > kInlineRunMax) return {false, StrCat(measured, ", more than ", limit)};
   return {true, StrCat(measured, ", at most ", limit)};
 }
 
@@ -175,6 +173,7 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
       .l1_ns = report.durations.empty() ? std::nullopt : std::optional(report.l1_ns),
   });
   report.run_inline = choice.run_inline;
+  report.stays_inline = config.execution == WarmupConfig::Execution::kInline;
   report.execution_reason = std::move(choice.reason);
   return report;
 }

@@ -34,6 +34,7 @@ struct WarmupReport {
   std::vector<TensorSpec> outputs;  // as declared, with -1 where the model did not keep to it
   std::int64_t max_batch_size = 1;
   bool run_inline = false;
+  bool stays_inline = false;     // whatever becomes of its runs: it was asked for
   std::string execution_reason;  // one sentence, always there
   TimeNs l1_ns = 0;              // a run of one row; 0 where no run succeeded
   TimeNs lmax_ns = 0;            // the largest run that was measured, at most max_batch_size rows

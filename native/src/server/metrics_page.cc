@@ -120,6 +120,8 @@ void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
           [](const Seen& seen) { return seen.queue.counts.expired; });
   AddEach(text, Metric::kModelWaiting, models, [](const Seen& seen) { return seen.queue.waiting; });
   AddEach(text, Metric::kModelRunning, models, [](const Seen& seen) { return seen.queue.running; });
+  AddEach(text, Metric::kModelLeftLoopTotal, models,
+          [](const Seen& seen) { return seen.counts.left_loop; });
   AddEach(text, Metric::kModelRunsEndedTotal, models,
           [](const Seen& seen) { return seen.runs_ended; });
   AddParts(text, Metric::kModelServiceSeconds, "part", models, [](const Seen& seen) {

@@ -46,7 +46,7 @@ class LoopService final : public frontend::Service, public TurnHook {
   }
   void AddMethods(grpc::Router& router) override { service_.AddMethods(router); }
   void OnTurnEnd() override {
-    service_.RunTurn();
+    service_.RunTurn(loop_.now());
     if (pacing_.RestsAfter(service_.refused(), loop_.now())) loop_.Rest(RefusalPacing::kRest);
   }
 
@@ -111,6 +111,7 @@ Status Server::Impl::StartFrontend() {
                                     .scheduler = host_.scheduler(),
                                     .clock = clock_,
                                     .watchdog = host_.watchdog(),
+                                    .logger = host_.logger(),
                                     .loop_index = loop.index,
                                     .home = *loop.loop,
                                     .buffers = loop.buffers,

@@ -101,5 +101,22 @@ TEST(ServiceTimeTest, ManyThreads_MayTeachAndAsk) {
   }
 }
 
+TEST(ServiceTimeTest, EstimateOne_FollowsRunsOfAnySizeInTheProportionOfWarmUp) {
+  const std::vector<BatchDuration> durations = {{1, 1000}, {2, 1500}, {4, 2000}, {8, 4000}};
+  ServiceTime service_time(durations);
+  EXPECT_EQ(service_time.EstimateOne(), 1000);
+  service_time.Observe(8, 4000);
+  EXPECT_EQ(service_time.EstimateOne(), 1000);
+  // All of them take ten times as long.
+  for (int i = 0; i < 500; ++i) service_time.Observe(8, 40'000);
+  EXPECT_NEAR(static_cast<double>(service_time.EstimateOne()), 10'000, 500);
+  EXPECT_EQ(service_time.Predict(1), 1000) << "which a run of one row does not know yet";
+  for (int i = 0; i < 500; ++i) service_time.Observe(3, 1750);
+  EXPECT_NEAR(static_cast<double>(service_time.EstimateOne()), 1000, 50);
+  for (int i = 0; i < 500; ++i) service_time.Observe(80, 40'000);
+  EXPECT_NEAR(static_cast<double>(service_time.EstimateOne()), 1000, 50) << "beyond warm-up";
+  EXPECT_EQ(ServiceTime().EstimateOne(), 0);
+}
+
 }  // namespace
 }  // namespace penstock

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "batching/batch_worker.h"
 #include "support/fake_model.h"
 #include "support/test_entry.h"
 
@@ -29,6 +30,7 @@ class InlineRunnerTest : public testing::Test {
                                                                      .scheduler = scheduler_,
                                                                      .clock = clock_,
                                                                      .watchdog = watchdog_,
+                                                                     .logger = logger_,
                                                                      .cells = cells_});
     for (const FakeSession* session : sessions_) runs_before_.push_back(session->runs());
   }
@@ -40,6 +42,8 @@ class InlineRunnerTest : public testing::Test {
     runner_->Enqueue(*models_.versions()[model], entry);
     return entry;
   }
+  // The end of a turn that has taken so long.
+  void RunTurn(TimeNs so_far = 0) { runner_->RunTurn(clock_.Now() - so_far); }
   std::int64_t Runs(std::size_t model) { return sessions_[model]->runs() - runs_before_[model]; }
   // What a loop's end does with all that is still waiting.
   std::int64_t RemoveHandedOver() {
@@ -57,6 +61,42 @@ class InlineRunnerTest : public testing::Test {
     return sum;
   }
 
+  // A model that takes what `cost_` says, and decides by itself where it runs.
+  void AddChangingModel() {
+    cost_ = 5 * kMicrosecond;
+    auto session = std::make_unique<FakeSession>(
+        std::vector<TensorSpec>{FloatSpec("x", {-1, 2})},
+        std::vector<TensorSpec>{FloatSpec("y", {-1, 2})},
+        [this](std::span<const TensorView> inputs, FakeOutputs& outputs) {
+          clock_.Advance(cost_);
+          outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
+          return Status();
+        });
+    sessions_.push_back(session.get());
+    models_.Add(MakeModel({.name = "changing", .warmup = {.max_batch_size = 8}}, std::move(session),
+                          clock_));
+  }
+  // What a compute thread does with all that was handed over.
+  void RunPool() {
+    Scheduler::Taken taken;
+    TimeNs wake_at = kNever;
+    BatchRunner runner(watchdog_);
+    while (scheduler_.TryNext(clock_.Now(), taken, wake_at)) {
+      RunObserved(runner, *taken.queue, taken.batch, taken.began, clock_);
+      scheduler_.Done(taken);
+      for (QueueEntry* entry : taken.batch) entry->Deliver();
+    }
+  }
+  // A turn with one request; whether the loop ran it.
+  bool RunsOnLoop() {
+    const std::int64_t before = cells_.Get(metrics::Counter::kRequestsInline);
+    Enqueue(0);
+    RunTurn();
+    RunPool();
+    return cells_.Get(metrics::Counter::kRequestsInline) > before;
+  }
+
+  TimeNs cost_ = 0;
   static constexpr auto kInline = WarmupConfig::Execution::kInline;
   static constexpr auto kPool = WarmupConfig::Execution::kPool;
   ManualClock clock_;
@@ -77,7 +117,7 @@ TEST_F(InlineRunnerTest, WhatATurnBrought_RunsTogetherAtItsEnd) {
   Start();
   for (int i = 0; i < 3; ++i) Enqueue(0);
   EXPECT_EQ(Delivered(), 0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 1);
   for (const auto& entry : entries_) {
     ASSERT_EQ(entry->deliveries, 1);
@@ -86,7 +126,7 @@ TEST_F(InlineRunnerTest, WhatATurnBrought_RunsTogetherAtItsEnd) {
   }
   EXPECT_EQ(entries_[2]->Output(0), (std::vector<float>{30, 31}));
   EXPECT_EQ(cells_.Get(metrics::Counter::kRequestsInline), 3);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Delivered(), 3) << "nothing is run again";
 }
 
@@ -94,7 +134,7 @@ TEST_F(InlineRunnerTest, Budget_EndsATurnAndTheRestIsHandedOver) {
   AddModel(100 * kMicrosecond, 0, 1, kInline);
   Start();
   for (int i = 0; i < 5; ++i) Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 2) << "250 us hold two runs of 100 us";
   EXPECT_EQ(Delivered(), 2);
   EXPECT_EQ(RemoveHandedOver(), 3);
@@ -106,7 +146,7 @@ TEST_F(InlineRunnerTest, Budget_IsSharedByAllModels) {
   Start();
   for (int i = 0; i < 2; ++i) Enqueue(0);
   for (int i = 0; i < 2; ++i) Enqueue(1);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0) + Runs(1), 2);
   EXPECT_EQ(RemoveHandedOver(), 2);
 }
@@ -116,7 +156,7 @@ TEST_F(InlineRunnerTest, Budget_BoundsTheRowsOfABatch) {
   Start();
   for (int i = 0; i < 64; ++i) Enqueue(0);
   const TimeNs before = clock_.Now();
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_LE(clock_.Now() - before, kInlineBudget);
   EXPECT_GE(Delivered(), 20) << "the budget is used";
   RemoveHandedOver();
@@ -126,16 +166,65 @@ TEST_F(InlineRunnerTest, SlowModelAskedForInline_RunsOneBatchATurn) {
   AddModel(kMillisecond, 0, 1, kInline);
   Start();
   for (int i = 0; i < 3; ++i) Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 1);
   EXPECT_EQ(RemoveHandedOver(), 2);
+}
+
+TEST_F(InlineRunnerTest, Budget_GrowsWithWhatTheTurnHasTaken) {
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  Start();
+  for (int i = 0; i < 12; ++i) Enqueue(0);
+  RunTurn(kMillisecond);
+  EXPECT_EQ(Runs(0), 10);
+  EXPECT_EQ(RemoveHandedOver(), 2);
+}
+
+TEST_F(InlineRunnerTest, ModelThatTurnsSlow_LeavesTheLoopAndComesBack) {
+  AddChangingModel();
+  Start();
+  ASSERT_TRUE(RunsOnLoop());
+  cost_ = 5 * kMillisecond;
+  int slow_turns = 0;
+  while (RunsOnLoop() && slow_turns < 100) ++slow_turns;
+  EXPECT_LT(slow_turns, 40);
+  EXPECT_EQ(models_.versions()[0]->Counts().left_loop, 1);
+
+  // As slow as it is, it stays away, however long.
+  for (int i = 0; i < 100; ++i) {
+    clock_.Advance(kSecond);
+    ASSERT_FALSE(RunsOnLoop());
+  }
+  // Fast again: not at once, but before long, and then for good.
+  cost_ = 5 * kMicrosecond;
+  int pool_turns = 0;
+  for (; !RunsOnLoop() && pool_turns < 1000; ++pool_turns) clock_.Advance(kMillisecond);
+  EXPECT_LT(pool_turns, 1000);
+  EXPECT_GT(pool_turns, 16);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(RunsOnLoop());
+  EXPECT_EQ(models_.versions()[0]->Counts().left_loop, 1);
+}
+
+TEST_F(InlineRunnerTest, ModelThatLeft_StaysAwayForASecond) {
+  AddChangingModel();
+  Start();
+  cost_ = 5 * kMillisecond;
+  for (int i = 0; i < 100 && RunsOnLoop(); ++i) {
+  }
+  const TimeNs left_at = clock_.Now();
+  cost_ = kMicrosecond;
+  while (!RunsOnLoop()) {
+    clock_.Advance(kMillisecond);
+    ASSERT_LT(clock_.Now(), left_at + 2 * kPoolStay);
+  }
+  EXPECT_GE(clock_.Now(), left_at + kPoolStay - 10 * kMillisecond);
 }
 
 TEST_F(InlineRunnerTest, PoolModel_IsHandedOverWhole) {
   AddModel(kMicrosecond, 0, 8, kPool);
   Start();
   for (int i = 0; i < 3; ++i) Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 0);
   EXPECT_EQ(Delivered(), 0);
   Scheduler::Taken taken;
@@ -148,7 +237,7 @@ TEST_F(InlineRunnerTest, FullQueue_IsSaidAtOnce) {
   AddModel(kMicrosecond, 0, 8, kPool, /*queue_size_max=*/2);
   Start();
   for (int i = 0; i < 3; ++i) Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Delivered(), 1);
   EXPECT_EQ(entries_[2]->result.status.code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(entries_[2]->result.status.message(), "model 'm1': its queue is full");
@@ -160,7 +249,7 @@ TEST_F(InlineRunnerTest, ExpiredEntry_IsNotRun) {
   Start();
   Enqueue(0, 1, clock_.Now());
   Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 1);
   EXPECT_EQ(entries_[0]->result.status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(entries_[0]->deliveries, 1);
@@ -173,7 +262,7 @@ TEST_F(InlineRunnerTest, DeadlineThatPassesDuringTheTurn_IsSeen) {
   Start();
   Enqueue(0);
   Enqueue(0, 1, clock_.Now() + 50 * kMicrosecond);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 1);
   EXPECT_EQ(entries_[1]->result.status.code(), StatusCode::kDeadlineExceeded);
 }
@@ -183,13 +272,13 @@ TEST_F(InlineRunnerTest, RemovedBeforeTheTurnEnds_IsNeverDelivered) {
   Start();
   TestEntry& entry = Enqueue(0);
   EXPECT_TRUE(runner_->Remove(*models_.versions()[0], entry));
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(entry.deliveries, 0);
   EXPECT_EQ(Runs(0), 0);
   // The model's slot was touched; the next entry must not be forgotten for it.
   Enqueue(0);
   Enqueue(0);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Delivered(), 2);
 }
 
@@ -199,7 +288,7 @@ TEST_F(InlineRunnerTest, RequestLargerThanTheBatch_RunsAlone) {
   Enqueue(0, 3);
   Enqueue(0, 3);
   Enqueue(0, 1);
-  runner_->RunTurn();
+  RunTurn();
   EXPECT_EQ(Runs(0), 2);
   EXPECT_EQ(entries_[0]->result.batch_rows, 4) << "the third one fits beside the first";
   EXPECT_EQ(entries_[1]->Output(0).size(), 6U);
