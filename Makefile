@@ -16,7 +16,7 @@ CMAKE := $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja 
 	-DPENSTOCK_TESTS=ON -DPENSTOCK_WERROR=ON
 CXX_FILES = $(shell find native -name '*.cc' -o -name '*.h' | grep -v '\.gen\.')
 # Each has native/fuzz/NAME_fuzz.cc and tests/fuzz/corpus/NAME.
-FUZZ_TARGETS ?= wire connection onnx_scan
+FUZZ_TARGETS ?= wire connection onnx_scan jpeg png
 FUZZ_SECONDS ?= 60
 CORE_SOURCES = $(shell find native/src native/include native/binding native/cython \
 	-type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
@@ -24,7 +24,7 @@ CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
 	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models
 
-.PHONY: help setup serve test check bench bench-overload bench-peers asan tsan fuzz format generate clean \
+.PHONY: help setup serve test check bench bench-overload bench-peers bench-preprocessing asan tsan fuzz format generate clean \
 	system-packages build-cpp test-cpp test-python check-packages
 
 help: ## this list
@@ -55,6 +55,10 @@ bench: setup ## the benchmark against its peers
 
 bench-overload: setup ## goodput under more load than the server can take
 	$(BIN)/python -m bench.overload
+
+bench-preprocessing: setup ## pictures to tensors, beside Pillow, OpenCV and simplejpeg
+	$(PIP) --no-build-isolation -e '.[bench]'
+	$(BIN)/python -m bench.preprocess_images
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
 	@scripts/install_system_packages.sh bench

@@ -137,6 +137,11 @@ void BindImageSteps(py::module_& module) {
            py::kw_only(), py::arg("grey"), py::arg("orient"), py::arg("composite_alpha"),
            py::arg("background"), py::arg("scaled"), py::arg("max_pixels"), py::arg("max_scans"),
            py::arg("max_memory_bytes"));
+  py::class_<ReadPixelsStep>(module, "ReadPixelsStep")
+      .def(py::init([](std::int64_t width, std::int64_t height, bool grey) {
+             return ReadPixelsStep{.width = width, .height = height, .grey = grey};
+           }),
+           py::kw_only(), py::arg("width"), py::arg("height"), py::arg("grey"));
   py::class_<CropStep>(module, "CropStep")
       .def(py::init([](std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height) {
              return CropStep{.x = x, .y = y, .width = width, .height = height};

@@ -29,6 +29,7 @@ __all__ = [
     "ModelSource",
     "NormalizeStep",
     "Preprocessor",
+    "ReadPixelsStep",
     "ResizeStep",
     "Server",
     "StepError",
@@ -371,6 +372,9 @@ class DecodeImageStep:
         max_memory_bytes: int,
     ) -> None: ...
 
+class ReadPixelsStep:
+    def __init__(self, *, width: int, height: int, grey: bool) -> None: ...
+
 class CropStep:
     def __init__(self, *, x: int, y: int, width: int, height: int) -> None: ...
 
@@ -387,7 +391,13 @@ class ToTensorStep:
     def __init__(self, *, datatype: str, layout: str, bgr: bool) -> None: ...
 
 _Step: TypeAlias = (
-    DecodeImageStep | CropStep | CenterCropStep | ResizeStep | NormalizeStep | ToTensorStep
+    DecodeImageStep
+    | ReadPixelsStep
+    | CropStep
+    | CenterCropStep
+    | ResizeStep
+    | NormalizeStep
+    | ToTensorStep
 )
 
 class StepError(Exception):

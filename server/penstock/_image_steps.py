@@ -19,6 +19,7 @@ __all__ = [
     "DecodeImage",
     "ImageStep",
     "Normalize",
+    "ReadPixels",
     "Resize",
     "ToTensor",
 ]
@@ -61,6 +62,17 @@ class DecodeImage(ImageStep):
             max_scans=self.max_scans,
             max_memory_bytes=self.max_memory_bytes,
         )
+
+
+class ReadPixels(ImageStep):
+    """Pixels that were decoded before: uint8 arrays, (height, width, 3) or (height, width)."""
+
+    width: _Positive
+    height: _Positive
+    color: Literal["rgb", "grey"] = "rgb"
+
+    def core(self) -> _core.ReadPixelsStep:
+        return _core.ReadPixelsStep(width=self.width, height=self.height, grey=self.color == "grey")
 
 
 class Crop(ImageStep):
@@ -145,6 +157,7 @@ class ToTensor(ImageStep):
 
 IMAGE_STEPS: dict[str, type[ImageStep]] = {
     "decode_image": DecodeImage,
+    "read_pixels": ReadPixels,
     "crop": Crop,
     "resize": Resize,
     "center_crop": CenterCrop,

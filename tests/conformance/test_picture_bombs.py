@@ -56,6 +56,8 @@ BOMBS = {
     "png_no_header": (png(chunk(b"IDAT", b"")), "it has no header"),
     "jpeg_50k": (with_size(JPEG, 50_000, 50_000), "JPEG of 50000x50000 pixels, the limit is"),
     "jpeg_lying": (with_size(JPEG, 4_000, 4_000), "cannot hold the 4000x4000 pixels"),
+    # Few enough for the bytes that it has, and yet more than they hold.
+    "jpeg_longer": (with_size(JPEG, 160, 600), "broken JPEG: Corrupt JPEG data: premature end"),
     "jpeg_empty": (with_size(JPEG, 0, 120), "broken JPEG"),
     "jpeg_80k_scans": (scans(80_000), "scans, the limit is 64 (max_scans)"),
     "jpeg_65_scans": (scans(65), "scans, the limit is 64 (max_scans)"),

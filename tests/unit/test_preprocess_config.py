@@ -21,12 +21,12 @@ TENSOR: dict[str, Any] = {"to_tensor": {}}
         ([], "steps: the steps must end with to_tensor"),
         ("decode_image", "steps: expected a list of steps, got str"),
         ([DECODE, RESIZE], "steps[1].resize: the steps must end with to_tensor"),
-        ([RESIZE, TENSOR], "steps[0].resize: decode_image must come first"),
+        ([RESIZE, TENSOR], "steps[0].resize: decode_image or read_pixels must come first"),
         ([DECODE, DECODE, TENSOR], "steps[1].decode_image: the picture was decoded before"),
         ([DECODE, RESIZE, RESIZE, TENSOR], "steps[2].resize: the picture is resized before"),
         ([DECODE, TENSOR, RESIZE], "steps[1].to_tensor: the tensor's size would depend"),
         ([DECODE, RESIZE, TENSOR, RESIZE], "steps[3].resize: to_tensor must be the last step"),
-        ([DECODE, {"blur": {}}], "steps[1]: unknown step 'blur'; known: decode_image, crop"),
+        ([DECODE, {"blur": {}}], "steps[1]: unknown step 'blur'; known: decode_image, read_pixels"),
         ([DECODE, {"resize": {"width": 8}}], "steps[1].resize: give width and height, or"),
         (
             [DECODE, {"resize": {"width": 8, "height": 6, "filter": "sharp"}}],
@@ -103,6 +103,21 @@ def test_batch_that_is_no_list_of_bytes_is_refused() -> None:
         pipeline(encoded(picture(30, 20)))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="row 0: expected bytes, got str"):
         pipeline(["x"])  # type: ignore[list-item]
+
+
+def test_pixels_are_read_in_place() -> None:
+    image = np.asarray(picture(31, 21))
+    decoded = Pipeline([DECODE, RESIZE, TENSOR])([encoded(picture(31, 21))])
+    pipeline = Pipeline([{"read_pixels": {"width": 31, "height": 21}}, RESIZE, TENSOR])
+    np.testing.assert_array_equal(pipeline([image.copy()]), decoded)
+    with pytest.raises(InvalidRequestError, match="30 bytes of pixels, 31x21 of 3 channels need"):
+        pipeline([bytes(30)])
+
+
+def test_pixels_of_a_known_size_are_held_against_the_crop() -> None:
+    crop = {"crop": {"x": 0, "y": 0, "width": 5, "height": 3}}
+    with pytest.raises(ConfigError, match="does not fit into the picture, 4x4 there"):
+        Pipeline([{"read_pixels": {"width": 4, "height": 4}}, crop, TENSOR])
 
 
 def test_row_that_fails_is_named() -> None:

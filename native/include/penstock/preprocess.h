@@ -28,6 +28,13 @@ struct DecodeImageStep {
   std::int64_t max_memory_bytes = 0;
 };
 
+// Pixels that somebody else has decoded: rows of grey or of red, green and blue, without padding.
+struct ReadPixelsStep {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  bool grey = false;
+};
+
 // Before a resize it cuts the picture, after it what was resized.
 struct CropStep {
   std::int64_t x = 0;
@@ -62,8 +69,8 @@ struct ToTensorStep {
   bool bgr = false;
 };
 
-using PreprocessStep = std::variant<DecodeImageStep, CropStep, ResizeStep, CenterCropStep,
-                                    NormalizeStep, ToTensorStep>;
+using PreprocessStep = std::variant<DecodeImageStep, ReadPixelsStep, CropStep, ResizeStep,
+                                    CenterCropStep, NormalizeStep, ToTensorStep>;
 
 // Immutable; any number of threads may run it at once.
 class Preprocessor {

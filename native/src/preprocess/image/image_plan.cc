@@ -79,6 +79,15 @@ class Planner final {
     return std::nullopt;
   }
 
+  Complaint operator()(const ReadPixelsStep& step) {
+    if (decoded_) return "the picture was decoded before";
+    if (Complaint complaint = CheckEdges(step.width, step.height); complaint) return complaint;
+    decoded_ = true;
+    plan_.pixels = Size{static_cast<int>(step.width), static_cast<int>(step.height)};
+    plan_.format.channels = step.grey ? 1 : 3;
+    return std::nullopt;
+  }
+
   Complaint operator()(const CropStep& step) {
     if (Complaint complaint = CheckOrder(); complaint) return complaint;
     if (Complaint complaint = CheckEdges(step.width, step.height); complaint) return complaint;
@@ -168,7 +177,12 @@ class Planner final {
     if (normalized_ && plan_.format.dtype == DataType::kUint8) {
       return "UINT8 cannot hold normalised values; leave normalize out or take FP32 or FP16";
     }
-    const std::optional<Size> canvas = CanvasOf(plan_.framing);
+    std::optional<Size> canvas = CanvasOf(plan_.framing);
+    if (plan_.pixels) {
+      const Result<Framing> framing = Frame(plan_.framing, *plan_.pixels);
+      if (!framing.ok()) return std::string(framing.status().message());
+      canvas = framing.value().canvas;
+    }
     if (!canvas) return "the tensor's size would depend on the picture: resize or crop it";
     plan_.canvas = *canvas;
     finished_ = true;
@@ -186,7 +200,7 @@ class Planner final {
 
  private:
   Complaint CheckOrder(bool before_normalize = true) const {
-    if (!decoded_) return "decode_image must come first";
+    if (!decoded_) return "decode_image or read_pixels must come first";
     if (finished_) return "to_tensor must be the last step";
     if (before_normalize && normalized_) return "after normalize only to_tensor may follow";
     return std::nullopt;

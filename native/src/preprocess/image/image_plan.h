@@ -2,6 +2,7 @@
 // tensor's writer need. Pure.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -16,6 +17,7 @@ namespace penstock::preprocess {
 
 struct ImagePlan {
   DecodeOptions decode;
+  std::optional<Size> pixels;  // the rows are such pixels; nothing is decoded
   bool scaled = false;
   FramingSpec framing;
   Filter filter = Filter::kBilinear;

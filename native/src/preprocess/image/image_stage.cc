@@ -1,6 +1,7 @@
 #include "preprocess/image/image_stage.h"
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,7 @@ class ImageStage final : public RowStage {
              RowScratch& scratch) const override {
     CHECK_EQ(output.size(), row_bytes());
     auto& image = static_cast<ImageScratch&>(scratch);
+    if (plan_.pixels) return RunPixels(input, output, image.resizer);
     ASSIGN_OR_RETURN(const DecodedPicture picture,
                      image.decoder.Decode(std::as_bytes(std::span(input)), plan_.decode));
     ASSIGN_OR_RETURN(Framing framing, Frame(plan_.framing, picture.full_size));
@@ -48,6 +50,26 @@ class ImageStage final : public RowStage {
   }
 
  private:
+  Status RunPixels(std::string_view input, std::span<std::byte> output, Resizer& resizer) const {
+    const Size size = *plan_.pixels;
+    const PictureView picture{.pixels = reinterpret_cast<const std::uint8_t*>(input.data()),
+                              .size = size,
+                              .channels = plan_.format.channels,
+                              .row_bytes = static_cast<std::size_t>(size.width) *
+                                           static_cast<std::size_t>(plan_.format.channels),
+                              .padded = false};
+    const std::size_t needed = picture.row_bytes * static_cast<std::size_t>(size.height);
+    if (input.size() != needed) {
+      return InvalidArgument(std::to_string(input.size()) + " bytes of pixels, " +
+                             std::to_string(size.width) + "x" + std::to_string(size.height) +
+                             " of " + std::to_string(plan_.format.channels) + " channels need " +
+                             std::to_string(needed));
+    }
+    ASSIGN_OR_RETURN(const Framing framing, Frame(plan_.framing, size));
+    resizer.Run(picture, framing, plan_.filter, plan_.format, halves_, output.data());
+    return {};
+  }
+
   ImagePlan plan_;
   const std::vector<std::uint16_t> halves_;
   const Shape shape_;

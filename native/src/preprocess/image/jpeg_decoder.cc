@@ -12,6 +12,7 @@
 // It names FILE and size_t and includes nothing for them, so it comes after what does.
 // clang-format off
 #include <jpeglib.h>
+#include <jerror.h>
 // clang-format on
 
 #include "preprocess/image/decode.h"
@@ -108,8 +109,12 @@ struct ErrorManager {
 
 void OnMessage(j_common_ptr) {}
 
-// A warning is damage that libjpeg papers over; Pillow shows such pictures, so we do too.
-void OnEmit(j_common_ptr, int) {}
+// A negative level is damage that libjpeg papers over. Pillow shows such pictures, so we do too,
+// but for one kind: coded data that end before the picture does, the rest of which would be
+// invented.
+void OnEmit(j_common_ptr info, int level) {
+  if (level < 0 && info->err->msg_code == JWRN_HIT_MARKER) OnError(info);
+}
 
 boolean OnEndOfInput(j_decompress_ptr info) {
   auto* const manager = reinterpret_cast<ErrorManager*>(info->err);

@@ -32,16 +32,6 @@ VerticalTaps Vertical(const ResampleTaps& taps, int i, const std::uint8_t* const
           .groups = taps.groups};
 }
 
-const std::uint8_t* Row(const PictureView& picture, int y) {
-  return picture.pixels + static_cast<std::size_t>(y) * picture.row_bytes;
-}
-
-PictureView Cropped(PictureView picture, const Rect& rect) {
-  picture.pixels = Row(picture, rect.y) + static_cast<std::ptrdiff_t>(rect.x) * picture.channels;
-  picture.size = {.width = rect.width, .height = rect.height};
-  return picture;
-}
-
 // The order of Pillow 13 and later, which decides how intermediate values are rounded.
 bool VerticalGoesFirst(Size source, Size resized) {
   const int fewer_rows = source.height - resized.height;
@@ -54,7 +44,7 @@ void Resizer::Run(const PictureView& picture, const Framing& framing, Filter fil
                   const TensorFormat& format, const std::vector<std::uint16_t>& halves,
                   std::byte* output) {
   CHECK(picture.channels == 1 || (picture.channels == 3 && format.channels == 3));
-  const PictureView source = Cropped(picture, framing.source);
+  const Rows source = RowsOf(picture, framing.source);
   TensorWriter writer(kernels_, format, halves, framing.canvas, output);
   const Rect& window = framing.window;
   if (framing.canvas != Size{window.width, window.height}) writer.Fill();
@@ -79,6 +69,27 @@ void Resizer::Run(const PictureView& picture, const Framing& framing, Filter fil
   }
 }
 
+Resizer::Rows Resizer::RowsOf(const PictureView& picture, const Rect& rect) {
+  const auto left = static_cast<std::size_t>(rect.x) * static_cast<std::size_t>(picture.channels);
+  Rows rows{.first = picture.pixels + static_cast<std::size_t>(rect.y) * picture.row_bytes + left,
+            .copied = nullptr,
+            .copied_from = rect.height,
+            .row_bytes = picture.row_bytes,
+            .size = {.width = rect.width, .height = rect.height},
+            .channels = picture.channels};
+  if (picture.padded) return rows;
+  // Rows behind which fewer bytes than that follow.
+  const int unsafe = 1 + static_cast<int>(kReadAhead / picture.row_bytes);
+  const int from = std::max(0, picture.size.height - unsafe);
+  const auto count = static_cast<std::size_t>(picture.size.height - from) * picture.row_bytes;
+  copied_rows_.assign(count + kReadAhead, 0);
+  std::memcpy(copied_rows_.data(),
+              picture.pixels + static_cast<std::size_t>(from) * picture.row_bytes, count);
+  rows.copied = copied_rows_.data() + left;
+  rows.copied_from = from - rect.y;
+  return rows;
+}
+
 const ResampleTaps& Resizer::TapsOf(const Axis& axis) {
   for (auto cached = taps_.begin(); cached != taps_.end(); ++cached) {
     if (cached->axis == axis) {
@@ -94,7 +105,7 @@ const ResampleTaps& Resizer::TapsOf(const Axis& axis) {
   return taps_.front().taps;
 }
 
-void Resizer::Nearest(const PictureView& source, const Framing& framing, TensorWriter& writer) {
+void Resizer::Nearest(const Rows& source, const Framing& framing, TensorWriter& writer) {
   const Rect& window = framing.window;
   const auto across =
       NearestIndices(source.size.width, framing.resized.width, window.x, window.width);
@@ -102,7 +113,7 @@ void Resizer::Nearest(const PictureView& source, const Framing& framing, TensorW
       NearestIndices(source.size.height, framing.resized.height, window.y, window.height);
   rows_.resize(static_cast<std::size_t>(window.width) * kPixelBytes);
   for (int y = 0; y < window.height; ++y) {
-    const std::uint8_t* const row = Row(source, down[static_cast<std::size_t>(y)]);
+    const std::uint8_t* const row = source.At(down[static_cast<std::size_t>(y)]);
     std::uint8_t* to = rows_.data();
     for (const std::int32_t x : across) {
       const std::uint8_t* const pixel = row + static_cast<std::ptrdiff_t>(x) * source.channels;
@@ -113,7 +124,7 @@ void Resizer::Nearest(const PictureView& source, const Framing& framing, TensorW
   }
 }
 
-void Resizer::HorizontalFirst(const PictureView& source, const Framing& framing,
+void Resizer::HorizontalFirst(const Rows& source, const Framing& framing,
                               const ResampleTaps& across, const ResampleTaps& down,
                               TensorWriter& writer) {
   const std::size_t row_bytes = RoundUp(across.start.size() * kPixelBytes);
@@ -135,7 +146,7 @@ void Resizer::HorizontalFirst(const PictureView& source, const Framing& framing,
       std::array<const std::uint8_t*, kRowGroup> from{};
       std::array<std::uint8_t*, kRowGroup> to{};
       for (int i = 0; i < kRowGroup; ++i) {
-        from[static_cast<std::size_t>(i)] = Row(source, std::min(next + i, last));
+        from[static_cast<std::size_t>(i)] = source.At(std::min(next + i, last));
         to[static_cast<std::size_t>(i)] = slot(next + i);
       }
       kernels_.horizontal(from.data(), to.data(), Horizontal(across), PixelsOf(source.channels));
@@ -149,9 +160,8 @@ void Resizer::HorizontalFirst(const PictureView& source, const Framing& framing,
   }
 }
 
-void Resizer::VerticalFirst(const PictureView& source, const Framing& framing,
-                            const ResampleTaps& across, const ResampleTaps& down,
-                            TensorWriter& writer) {
+void Resizer::VerticalFirst(const Rows& source, const Framing& framing, const ResampleTaps& across,
+                            const ResampleTaps& down, TensorWriter& writer) {
   // Only the columns that the window is made of.
   const int begin = across.source_begin() * source.channels;
   const int size = across.source_end() * source.channels - begin;
@@ -177,7 +187,7 @@ void Resizer::VerticalFirst(const PictureView& source, const Framing& framing,
       const int row = std::min(y + static_cast<int>(i), framing.window.height - 1);
       const int start = down.start[static_cast<std::size_t>(row)];
       for (int k = 0; k < taps; ++k) {
-        row_pointers_[static_cast<std::size_t>(k)] = Row(source, std::min(start + k, last)) + begin;
+        row_pointers_[static_cast<std::size_t>(k)] = source.At(std::min(start + k, last)) + begin;
       }
       kernels_.vertical(Vertical(down, row, row_pointers_.data()), strip, size);
       strips[i] = strip;

@@ -14,12 +14,14 @@
 
 namespace penstock::preprocess {
 
-// Decoded pixels, borrowed. kReadAhead bytes behind the last may be read, whatever they hold.
+// Decoded pixels, borrowed.
 struct PictureView {
   const std::uint8_t* pixels = nullptr;
   Size size;
   int channels = 0;  // 1 (grey) or 3 bytes a pixel
   std::size_t row_bytes = 0;
+  // kReadAhead bytes behind the last pixel may be read, whatever they hold.
+  bool padded = true;
 };
 
 // Scratch memory of one thread, and the taps of the sizes it saw last.
@@ -48,16 +50,32 @@ class Resizer final {
   // The two axes of some sizes; a thread that sees more recomputes, which costs microseconds.
   static constexpr std::size_t kCachedTapsMax = 16;
 
+  // Rows of a picture; the last ones are copies where nothing may be read behind them.
+  struct Rows {
+    const std::uint8_t* first = nullptr;
+    const std::uint8_t* copied = nullptr;
+    int copied_from = 0;
+    std::size_t row_bytes = 0;
+    Size size;
+    int channels = 0;
+
+    const std::uint8_t* At(int y) const {
+      if (y >= copied_from) return copied + static_cast<std::size_t>(y - copied_from) * row_bytes;
+      return first + static_cast<std::size_t>(y) * row_bytes;
+    }
+  };
+  Rows RowsOf(const PictureView& picture, const Rect& rect);
   const ResampleTaps& TapsOf(const Axis& axis);
-  void Nearest(const PictureView& source, const Framing& framing, TensorWriter& writer);
-  void HorizontalFirst(const PictureView& source, const Framing& framing,
+  void Nearest(const Rows& source, const Framing& framing, TensorWriter& writer);
+  void HorizontalFirst(const Rows& source, const Framing& framing,
                        const ResampleTaps& across, const ResampleTaps& down, TensorWriter& writer);
-  void VerticalFirst(const PictureView& source, const Framing& framing, const ResampleTaps& across,
+  void VerticalFirst(const Rows& source, const Framing& framing, const ResampleTaps& across,
                      const ResampleTaps& down, TensorWriter& writer);
 
   const ResampleKernels& kernels_;
   std::list<CachedTaps> taps_;  // the latest used first
   std::vector<std::uint8_t> rows_;
+  std::vector<std::uint8_t> copied_rows_;
   std::vector<const std::uint8_t*> row_pointers_;
 };
 
