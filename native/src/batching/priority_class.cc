@@ -57,12 +57,12 @@ void PriorityClass::PutBack(QueueEntry& entry) {
 }
 
 std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) const {
-  const auto found = flows_.find(client);
-  if (found == flows_.end() || found->second->heap.empty()) {
+  const Flow* const known = Find(client);
+  if (known == nullptr || known->heap.empty()) {
     // Its turn comes before anyone's second.
     return std::min(rows_waiting_, static_cast<std::int64_t>(active_.size()));
   }
-  const Flow& flow = *found->second;
+  const Flow& flow = *known;
   std::int64_t own = flow.rows_waiting;
   if (deadline != kNever) {
     own = 0;
@@ -77,13 +77,18 @@ std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) con
   return ahead;
 }
 
+Flow* PriorityClass::Find(std::uint64_t client) const {
+  auto found = flows_.find(client);
+  if (found == flows_.end() && flows_.size() >= kFlowsMax) found = flows_.find(client % kFlowsMax);
+  return found == flows_.end() ? nullptr : found->second.get();
+}
+
 Flow& PriorityClass::FlowOf(std::uint64_t client) {
-  const auto found = flows_.find(client);
-  if (found != flows_.end()) return *found->second;
+  if (Flow* const known = Find(client)) return *known;
   if (flows_.size() >= forget_at_) ForgetIdleFlows();
   if (flows_.size() >= kFlowsMax) client %= kFlowsMax;
   std::unique_ptr<Flow>& flow = flows_[client];
-  if (flow == nullptr) flow = std::make_unique<Flow>();
+  flow = std::make_unique<Flow>();
   return *flow;
 }
 

@@ -48,6 +48,8 @@ class PriorityClass final {
 
   void Insert(QueueEntry& entry);
   static bool RunsBefore(const QueueEntry& a, const QueueEntry& b);
+  // The client's, or the one that it shares; null where there is none yet.
+  Flow* Find(std::uint64_t client) const;
   Flow& FlowOf(std::uint64_t client);
   void ForgetIdleFlows();
   void Activate(Flow& flow);

@@ -21,9 +21,7 @@ void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
     const std::lock_guard<std::mutex> lock(mu_);
     Slot& slot = SlotOf(queue);
     const TimeNs now = clock_.Now();
-    if (queue.empty() && slot.running == 0) {
-      slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
-    }
+    Wake(slot);
     const AdmissionFacts facts = Facts(slot, now);
     while (QueueEntry* entry = entries.PopFront()) {
       entry->result.status =
@@ -33,6 +31,12 @@ void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
   }
   entries.Splice(refused);
   work_.notify_one();
+}
+
+// Who was idle has no credit for it.
+void Scheduler::Wake(Slot& slot) {
+  if (!slot.queue->empty() || slot.running > 0) return;
+  slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
 }
 
 bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
@@ -109,7 +113,7 @@ bool Scheduler::TryBegin(BatchQueue& queue, QueueEntry& entry, Taken& taken) {
   const std::lock_guard<std::mutex> lock(mu_);
   Slot& slot = SlotOf(queue);
   if (closed_ || !queue.empty() || slot.running >= queue.instance_count()) return false;
-  if (slot.running == 0) slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
+  Wake(slot);
   taken.batch.assign(1, &entry);
   taken.refused.clear();
   taken.rows = entry.rows;

@@ -82,6 +82,7 @@ class Scheduler final {
   };
 
   Slot& SlotOf(const BatchQueue& queue);
+  void Wake(Slot& slot);
   bool TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at);
   void BeginLocked(Slot& slot, TimeNs now, Taken& taken);
   double Jitter();

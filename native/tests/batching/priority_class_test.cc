@@ -137,5 +137,12 @@ TEST_F(PriorityClassTest, VeryManyClients_AreForgottenOrShare) {
   EXPECT_EQ(waiting_.rows_waiting(), 0);
 }
 
+TEST_F(PriorityClassTest, ClientThatShares_HasTheOthersRowsAhead) {
+  for (std::uint64_t client = 0; client < 1024; ++client) Push(client);
+  Push(5000);
+  Push(5000);
+  EXPECT_EQ(waiting_.RowsAhead(5000, kNever), 1023 + 3);
+}
+
 }  // namespace
 }  // namespace penstock
