@@ -163,7 +163,8 @@ class ModelOptions(BaseModel):
     ] = ()
 
     # Calls that may wait for one model version. One more is answered with RESOURCE_EXHAUSTED at
-    # once. 1 to 10000000 calls.
+    # once. One client may hold eight times the room that is left, so that it never fills the queue
+    # for all others. 1 to 10000000 calls.
     max_queue_size: Annotated[int, Field(strict=True, ge=1, le=10000000)] = 10000
 
     # How long a batch that is not full may wait for more requests. It costs latency at low load and
@@ -186,7 +187,7 @@ class ModelOptions(BaseModel):
     # in twenty begins with the lowest that waits. 1 to 8.
     default_priority: Annotated[int, Field(strict=True, ge=1, le=8)] = 4
 
-    # When even the shortest wait in the queue stays above this, calls without a deadline that have
-    # waited twice as long are refused with RESOURCE_EXHAUSTED instead of run. 0 to 3600000 ms. 0:
-    # never.
+    # When even the shortest wait of a client in the queue stays above this, its calls without a
+    # deadline that have waited twice as long are refused with RESOURCE_EXHAUSTED instead of run. 0
+    # to 3600000 ms. 0: never.
     queue_delay_target_ms: Annotated[int, Field(strict=True, ge=0, le=3600000)] = 500

@@ -145,7 +145,8 @@ struct ModelOptions {
   std::vector<std::string> providers = {};
 
   // Calls that may wait for one model version. One more is answered with RESOURCE_EXHAUSTED at
-  // once. 1 to 10000000 calls.
+  // once. One client may hold eight times the room that is left, so that it never fills the queue
+  // for all others. 1 to 10000000 calls.
   std::int64_t max_queue_size = 10000;
 
   // How long a batch that is not full may wait for more requests. It costs latency at low load and
@@ -168,9 +169,9 @@ struct ModelOptions {
   // in twenty begins with the lowest that waits. 1 to 8.
   std::int64_t default_priority = 4;
 
-  // When even the shortest wait in the queue stays above this, calls without a deadline that have
-  // waited twice as long are refused with RESOURCE_EXHAUSTED instead of run. 0 to 3600000 ms. 0:
-  // never.
+  // When even the shortest wait of a client in the queue stays above this, its calls without a
+  // deadline that have waited twice as long are refused with RESOURCE_EXHAUSTED instead of run. 0
+  // to 3600000 ms. 0: never.
   std::int64_t queue_delay_target_ms = 500;
 };
 

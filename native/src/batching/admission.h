@@ -15,6 +15,7 @@ struct AdmissionFacts {
   std::int64_t rows = 1;
   std::int64_t rows_ahead = 0;  // that will run before it
   std::int64_t rows_max = 1;    // in one batch
+  bool contended = false;       // by another model: see BatchQueue::RowsMax
   TimeNs free_in = 0;           // until a run of this model may begin; 0: one may now
   double servers = 1;       // runs at once that this model may count on, a share being a fraction
   double arrival_rate = 0;  // rows a nanosecond, refused ones as well

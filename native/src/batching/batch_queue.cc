@@ -15,14 +15,13 @@ constexpr std::size_t kOtherShapesMax = 64;
 // What was learned is trusted to refuse for so long after the last run. A prediction that refuses
 // everything would otherwise never be corrected.
 constexpr TimeNs kServiceTimeTrusted = kSecond;
+// Of what full batches answer, where another model wants to run as well.
+constexpr double kContendedShare = 0.75;
 
 }  // namespace
 
 BatchQueue::BatchQueue(Session& session, Options options)
-    : session_(session),
-      options_(std::move(options)),
-      service_time_(options_.durations),
-      delay_(options_.delay_target) {}
+    : session_(session), options_(std::move(options)), service_time_(options_.durations) {}
 
 std::int64_t BatchQueue::rows_waiting() const {
   std::int64_t rows = 0;
@@ -60,17 +59,25 @@ Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) c
                                   (entry.deadline - facts.now) / kMicrosecond, " us"));
 }
 
+// A client may take up eight times the room that is left, so that one alone never fills the queue
+// for all.
+bool BatchQueue::Full(const QueueEntry& entry) {
+  constexpr std::int64_t kTimesTheRoom = 8;
+  const std::int64_t room = options_.size_max - size_;
+  return ClassOf(entry).WaitingOf(entry.client) >= kTimesTheRoom * room;
+}
+
 Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double jitter) {
   AdmissionFacts facts = asked;
   facts.rows = entry.rows;
-  facts.rows_max = options_.limits.rows_max;
+  facts.rows_max = RowsMax(asked.contended);
   facts.arrival_rate = arrival_rate_.At(facts.now);
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
     return DeadlineExceeded("the deadline had passed when the request arrived");
   }
-  if (size_ >= options_.size_max) {
+  if (Full(entry)) {
     ++counts_.refused_full;
     facts.rows_ahead = rows_waiting();
     status = ResourceExhausted(StrCat("model '", options_.model, "': its queue is full"));
@@ -130,8 +137,10 @@ Status BatchQueue::FindFault(const QueueEntry& entry, TimeNs now) {
     return DeadlineExceeded("the deadline passed while the request waited");
   }
   if (entry.deadline == kNever) {
-    if (!delay_.Refuses(now - entry.enqueued_at, now)) return {};
+    QueueDelay& delay = ClassOf(entry).DelayOf(entry.client);
+    if (!delay.Refuses(options_.delay_target, now - entry.enqueued_at, now)) return {};
     ++counts_.refused_delay;
+    ClassOf(entry).Forgive(entry);
     return ResourceExhausted(StrCat("model '", options_.model, "' is busy: the request waited for ",
                                     (now - entry.enqueued_at) / kMillisecond,
                                     " ms behind a queue that does not drain"));
@@ -150,7 +159,15 @@ void BatchQueue::Refuse(QueueEntry& entry, Status status, Taken& taken) {
   taken.refused.push_back(&entry);
 }
 
-void BatchQueue::Take(TimeNs now, Taken& taken) {
+// A long run keeps the others waiting. Where there are others, it is no longer than most of the
+// throughput takes.
+std::int64_t BatchQueue::RowsMax(bool contended) const {
+  if (!contended || !options_.limits.batchable) return options_.limits.rows_max;
+  return service_time_.RowsForShare(options_.limits.rows_max, kContendedShare);
+}
+
+void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
+  rows_max_ = RowsMax(contended);
   taken.batch.clear();
   taken.refused.clear();
   taken.rows = 0;
@@ -171,7 +188,7 @@ void BatchQueue::Take(TimeNs now, Taken& taken) {
 // Candidates for one batch, of one priority and one shape.
 void BatchQueue::Collect(PriorityClass& from, TimeNs now, Taken& taken) {
   std::int64_t rows = 0;
-  const std::int64_t rows_max = options_.limits.batchable ? options_.limits.rows_max : 1;
+  const std::int64_t rows_max = options_.limits.batchable ? rows_max_ : 1;
   while (rows < rows_max && other_shape_.size() < kOtherShapesMax) {
     QueueEntry* const entry = Pop(from);
     if (entry == nullptr) return;
@@ -192,7 +209,7 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
   for (const QueueEntry* entry : candidates_) {
     by_deadline_.push_back({.rows = entry->rows, .deadline = entry->deadline});
   }
-  BatchChoice choice = ChooseBatch(by_deadline_, options_.limits.rows_max, service_time_, now);
+  BatchChoice choice = ChooseBatch(by_deadline_, rows_max_, service_time_, now);
   // Nobody is likely to be in time: the latest may be lucky, and the service time is learned.
   if (choice.taken == 0) choice = {.given_up = candidates_.size() - 1, .taken = 1};
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
@@ -212,7 +229,7 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
     }
   }
   const bool some_left = choice.given_up + choice.taken < candidates_.size();
-  const bool full = some_left || taken.rows >= options_.limits.rows_max;
+  const bool full = some_left || taken.rows >= rows_max_;
   taken.reason = choice.deadline_bound                ? CloseReason::kDeadline
                  : full || !options_.limits.batchable ? CloseReason::kFull
                  : !other_shape_.empty()              ? CloseReason::kShape
@@ -229,8 +246,8 @@ void BatchQueue::Fill(TimeNs now, Taken& taken) {
       const std::int64_t rows = taken.rows + entry->rows;
       const TimeNs deadline = std::min(earliest, entry->deadline);
       const bool in_time = deadline == kNever || service_time_.PredictHigh(rows) <= deadline - now;
-      const bool fits = rows <= options_.limits.rows_max &&
-                        SameRowShape(taken.batch.front()->inputs, entry->inputs);
+      const bool fits =
+          rows <= rows_max_ && SameRowShape(taken.batch.front()->inputs, entry->inputs);
       if (!in_time || !fits) {
         PutBack(*entry);
         break;
@@ -240,7 +257,7 @@ void BatchQueue::Fill(TimeNs now, Taken& taken) {
       earliest = deadline;
     }
   }
-  if (taken.rows >= options_.limits.rows_max) {
+  if (taken.rows >= rows_max_) {
     taken.reason = CloseReason::kFull;
   } else if (options_.delay_max > 0) {
     taken.reason = CloseReason::kDelay;

@@ -14,7 +14,6 @@
 #include "batching/arrival_rate.h"
 #include "batching/batch_policy.h"
 #include "batching/priority_class.h"
-#include "batching/queue_delay.h"
 #include "batching/service_time.h"
 #include "metrics/cell.h"
 
@@ -22,7 +21,7 @@ namespace penstock {
 
 // Why a batch held no more than it did.
 enum class CloseReason : std::uint8_t {
-  kFull,      // max_batch_size
+  kFull,      // max_batch_size, or less where other models wait
   kIdle,      // nothing else waited
   kDeadline,  // a member would have been late
   kDelay,     // max_queue_delay_us had passed
@@ -99,9 +98,11 @@ class BatchQueue final {
     std::int64_t rows = 0;
   };
   // Fixes the next batch. What is expired, or could not be in time any more, leaves as refused.
-  void Take(TimeNs now, Taken& taken);
+  // `contended`: another model has work, or had a moment ago.
+  void Take(TimeNs now, bool contended, Taken& taken);
   // A run of this queue's has ended.
   void NoteRun(TimeNs now) { last_run_at_ = now; }
+  TimeNs last_run_at() const { return last_run_at_; }
 
  private:
   static constexpr std::size_t kClasses = kPriorityLowest;
@@ -110,9 +111,11 @@ class BatchQueue final {
   PriorityClass* FirstClass();
   QueueEntry* Pop(PriorityClass& from);
   void PutBack(QueueEntry& entry);
+  std::int64_t RowsMax(bool contended) const;
   Status AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const;
   std::int64_t RowsAhead(const QueueEntry& entry, TimeNs deadline) const;
   bool StaleService(TimeNs now) const;
+  bool Full(const QueueEntry& entry);
   Status FindFault(const QueueEntry& entry, TimeNs now);
   void Refuse(QueueEntry& entry, Status status, Taken& taken);
   void Collect(PriorityClass& from, TimeNs now, Taken& taken);
@@ -133,12 +136,12 @@ class BatchQueue final {
   std::int64_t takes_ = 0;
   TimeNs last_run_at_ = 0;
   ArrivalRate arrival_rate_;
-  QueueDelay delay_;
   QueueCounts counts_;
   // Of the Take under way.
   std::vector<QueueEntry*> candidates_;
   std::vector<QueueEntry*> other_shape_;
   std::vector<Candidate> by_deadline_;
+  std::int64_t rows_max_ = 1;
 };
 
 }  // namespace penstock

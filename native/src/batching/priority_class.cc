@@ -56,6 +56,11 @@ void PriorityClass::PutBack(QueueEntry& entry) {
   entry.flow_->rows_served -= entry.rows;
 }
 
+std::int64_t PriorityClass::WaitingOf(std::uint64_t client) const {
+  const Flow* const flow = Find(client);
+  return flow == nullptr ? 0 : static_cast<std::int64_t>(flow->heap.size());
+}
+
 std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) const {
   const Flow* const known = Find(client);
   if (known == nullptr || known->heap.empty()) {

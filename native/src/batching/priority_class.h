@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "batching/queue_delay.h"
 #include "batching/queue_entry.h"
 
 namespace penstock {
@@ -19,6 +20,7 @@ struct Flow {
   std::int64_t rows_waiting = 0;
   // Rows run, as a virtual time: a client that comes back has no credit for having been away.
   std::int64_t rows_served = 0;
+  QueueDelay delay;
   std::size_t active_index = 0;
 };
 
@@ -34,6 +36,11 @@ class PriorityClass final {
   QueueEntry* Pop();
   // An entry that was popped and is not taken after all.
   void PutBack(QueueEntry& entry);
+  // An entry that was popped will never run: its client is not charged for it.
+  void Forgive(const QueueEntry& entry) { FlowOf(entry.client).rows_served -= entry.rows; }
+  // Of the client, which has waited in a queue of its own.
+  QueueDelay& DelayOf(std::uint64_t client) { return FlowOf(client).delay; }
+  std::int64_t WaitingOf(std::uint64_t client) const;
 
   bool empty() const { return active_.empty(); }
   std::int64_t rows_waiting() const { return rows_waiting_; }

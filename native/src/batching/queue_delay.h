@@ -11,26 +11,23 @@ namespace penstock {
 
 class QueueDelay final {
  public:
-  // A target of 0 turns it off.
-  explicit QueueDelay(TimeNs target) : target_(target) {}
-
-  // An entry that has waited for `delay` is about to be run. True: it is to be refused instead.
-  bool Refuses(TimeNs delay, TimeNs now) {
-    if (target_ == 0) return false;
+  // An entry that has waited for `delay` is about to be run. True: it is to be refused instead. A
+  // target of 0 turns it off.
+  bool Refuses(TimeNs target, TimeNs delay, TimeNs now) {
+    if (target == 0) return false;
     if (now >= interval_end_) {
       // An interval in which nothing ran says nothing of this one.
-      overloaded_ = shortest_ > target_ && now < interval_end_ + kInterval;
+      overloaded_ = shortest_ > target && now < interval_end_ + kInterval;
       interval_end_ = now + kInterval;
       shortest_ = delay;
     } else if (delay < shortest_) {
       shortest_ = delay;
     }
-    return overloaded_ && delay > 2 * target_;
+    return overloaded_ && delay > 2 * target;
   }
 
  private:
   static constexpr TimeNs kInterval = 100 * kMillisecond;
-  const TimeNs target_;
   TimeNs interval_end_ = 0;
   TimeNs shortest_ = 0;
   bool overloaded_ = false;

@@ -55,6 +55,15 @@ double Scheduler::Jitter() {
   return std::uniform_real_distribution<double>(0, 1)(random_);
 }
 
+// Whether another queue has work, or had some a moment ago: it then is likely to have some soon.
+bool Scheduler::Contended(const Slot& slot, TimeNs now) const {
+  constexpr TimeNs kMoment = 200 * kMillisecond;
+  return std::ranges::any_of(slots_, [&slot, now](const Slot& other) {
+    if (&other == &slot) return false;
+    return other.running > 0 || !other.queue->empty() || now - other.queue->last_run_at() < kMoment;
+  });
+}
+
 // A queue counts on its share of the threads among those that have work.
 AdmissionFacts Scheduler::Facts(const Slot& slot, TimeNs now) const {
   const auto works = [](const Slot& other) { return other.running > 0 || !other.queue->empty(); };
@@ -62,7 +71,9 @@ AdmissionFacts Scheduler::Facts(const Slot& slot, TimeNs now) const {
   for (const Slot& other : slots_) others += &other != &slot && works(other) ? 1 : 0;
   const double share = static_cast<double>(threads_) / static_cast<double>(1 + others);
   AdmissionFacts facts = {
-      .now = now, .servers = std::min(static_cast<double>(slot.queue->instance_count()), share)};
+      .now = now,
+      .contended = Contended(slot, now),
+      .servers = std::min(static_cast<double>(slot.queue->instance_count()), share)};
   const bool own_instances = slot.running >= slot.queue->instance_count();
   if (!own_instances && running_.size() < static_cast<std::size_t>(threads_)) return facts;
   TimeNs first_end = kNever;
@@ -103,7 +114,7 @@ bool Scheduler::TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at) {
   Slot* const slot = Choose(now, wake_at);
   if (slot == nullptr) return false;
   BatchQueue& queue = *slot->queue;
-  queue.Take(now, taken);
+  queue.Take(now, Contended(*slot, now), taken);
   virtual_time_ = std::max(virtual_time_, slot->virtual_time);
   BeginLocked(*slot, now, taken);
   return true;

@@ -88,6 +88,7 @@ class Scheduler final {
   double Jitter();
   Slot* Choose(TimeNs now, TimeNs& wake_at);
   AdmissionFacts Facts(const Slot& slot, TimeNs now) const;
+  bool Contended(const Slot& slot, TimeNs now) const;
 
   const Clock& clock_;
   const int threads_;

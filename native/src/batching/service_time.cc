@@ -134,6 +134,21 @@ std::int64_t ServiceTime::RowsWithin(Column column, std::int64_t rows_max, TimeN
   return fits;
 }
 
+std::int64_t ServiceTime::RowsForShare(std::int64_t rows_max, double share) const {
+  const auto speed = [this](std::int64_t rows) {
+    return static_cast<double>(rows) / static_cast<double>(std::max<TimeNs>(Predict(rows), 1));
+  };
+  if (Predict(rows_max) == 0) return rows_max;
+  const double wanted = share * speed(rows_max);
+  std::int64_t too_few = 0;
+  std::int64_t enough = rows_max;
+  while (enough - too_few > 1) {
+    const std::int64_t middle = too_few + (enough - too_few) / 2;
+    (speed(middle) >= wanted ? enough : too_few) = middle;
+  }
+  return enough;
+}
+
 ServiceTime::Line ServiceTime::Fit() const {
   double n = 0, sum_rows = 0, sum_time = 0, sum_rows_rows = 0, sum_rows_time = 0;
   for (const Bucket& bucket : Buckets()) {

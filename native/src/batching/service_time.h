@@ -42,6 +42,8 @@ class ServiceTime final {
   // The most rows, up to rows_max, whose run is predicted to stay within `budget`; 0 if not one.
   std::int64_t RowsWithin(std::int64_t rows_max, TimeNs budget) const;
   std::int64_t RowsWithinHigh(std::int64_t rows_max, TimeNs budget) const;
+  // The fewest rows whose runs answer `share` of the rows a second that runs of rows_max do.
+  std::int64_t RowsForShare(std::int64_t rows_max, double share) const;
 
   // l(b) = t0 + a * b, fitted through what is known now.
   struct Line {

@@ -70,13 +70,15 @@ TEST(AdmissionTest, RetryAfter_IsTheDrainTimeWithAFifthOfJitter) {
   EXPECT_EQ(RetryAfter({}, ServiceTime(), 0), kMillisecond);
 }
 
+constexpr TimeNs kTarget = 10 * kMillisecond;
+
 TEST(QueueDelayTest, StandingQueue_IsRefusedAfterAnInterval) {
-  QueueDelay delay(10 * kMillisecond);
+  QueueDelay delay;
   TimeNs now = kSecond;
   const auto refuses_for = [&](TimeNs waited, int times) {
     bool refused = false;
     for (int i = 0; i < times; ++i, now += 10 * kMillisecond) {
-      refused = delay.Refuses(waited, now);
+      refused = delay.Refuses(kTarget, waited, now);
     }
     return refused;
   };
@@ -86,29 +88,29 @@ TEST(QueueDelayTest, StandingQueue_IsRefusedAfterAnInterval) {
 }
 
 TEST(QueueDelayTest, BurstThatDrains_IsLetThrough) {
-  QueueDelay delay(10 * kMillisecond);
+  QueueDelay delay;
   TimeNs now = kSecond;
   for (int i = 0; i < 100; ++i, now += 10 * kMillisecond) {
     // Each interval has a call that did not wait.
-    EXPECT_FALSE(delay.Refuses(i % 10 == 5 ? 0 : 100 * kMillisecond, now)) << i;
+    EXPECT_FALSE(delay.Refuses(kTarget, i % 10 == 5 ? 0 : 100 * kMillisecond, now)) << i;
   }
 }
 
 TEST(QueueDelayTest, PauseEndsIt) {
-  QueueDelay delay(10 * kMillisecond);
+  QueueDelay delay;
   TimeNs now = kSecond;
   for (int i = 0; i < 12; ++i, now += 10 * kMillisecond) {
-    static_cast<void>(delay.Refuses(50 * kMillisecond, now));
+    static_cast<void>(delay.Refuses(kTarget, 50 * kMillisecond, now));
   }
-  EXPECT_TRUE(delay.Refuses(50 * kMillisecond, now));
+  EXPECT_TRUE(delay.Refuses(kTarget, 50 * kMillisecond, now));
   now += kSecond;
-  EXPECT_FALSE(delay.Refuses(50 * kMillisecond, now));
+  EXPECT_FALSE(delay.Refuses(kTarget, 50 * kMillisecond, now));
 }
 
 TEST(QueueDelayTest, TargetZero_NeverRefuses) {
-  QueueDelay delay(0);
+  QueueDelay delay;
   for (TimeNs now = 0; now < kSecond; now += kMillisecond) {
-    EXPECT_FALSE(delay.Refuses(kSecond, now));
+    EXPECT_FALSE(delay.Refuses(0, kSecond, now));
   }
 }
 

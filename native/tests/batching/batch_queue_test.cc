@@ -36,18 +36,20 @@ class BatchQueueTest : public testing::Test {
     int priority = 4;
     std::int64_t rows = 1;
     std::int64_t columns = 2;
+    std::uint64_t client = 0;
   };
   Status Ask(const Asked& asked, TimeNs now = kStart) {
     TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
     entry.AddInput(asked.rows, asked.columns, 0);
     entry.deadline = asked.deadline;
     entry.priority = asked.priority;
+    entry.client = asked.client;
     entry.enqueued_at = now;
     return queue_->Admit(entry, {.now = now, .servers = 1}, 0.5);
   }
   // Indices of the entries in the batch.
-  std::vector<std::size_t> Take(TimeNs now = kStart) {
-    queue_->Take(now, taken_);
+  std::vector<std::size_t> Take(TimeNs now = kStart, bool contended = false) {
+    queue_->Take(now, contended, taken_);
     return IndicesOf(taken_.batch);
   }
   std::vector<std::size_t> IndicesOf(std::span<QueueEntry* const> of) const {
@@ -176,6 +178,35 @@ TEST_F(BatchQueueTest, FullQueue_Refuses) {
   const Status full = Ask({});
   EXPECT_EQ(full.message(), "model 'm': its queue is full");
   EXPECT_EQ(queue_->counts().refused_full, 1);
+}
+
+TEST_F(BatchQueueTest, FullQueue_HasRoomForClientsThatHaveLittle) {
+  Make({.limits = kEight, .size_max = 90});
+  int taken = 0;
+  while (Ask({.client = 1}).ok()) ++taken;
+  EXPECT_EQ(taken, 80) << "eight times the room that is left";
+  EXPECT_TRUE(Ask({.client = 2}).ok());
+  EXPECT_FALSE(Ask({.client = 1}).ok());
+}
+
+TEST_F(BatchQueueTest, StandingQueueOfOneClient_CostsTheOthersNothing) {
+  Make({.limits = kEight, .delay_target = 10 * kMillisecond});
+  TimeNs now = kStart;
+  for (int round = 0; round < 30; ++round, now += 12 * kMillisecond) {
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(Ask({.client = 1}, now - 50 * kMillisecond).ok());
+    EXPECT_TRUE(Ask({.client = 2}, now).ok());
+    Take(now);
+    for (const QueueEntry* entry : taken_.refused) EXPECT_EQ(entry->client, 1U);
+  }
+  EXPECT_LT(queue_->size(), 100) << "it drains";
+}
+
+TEST_F(BatchQueueTest, OtherModelsThatWait_MakeBatchesShorter) {
+  Make({.limits = kEight});
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(Ask({}).ok());
+  // 8 rows in 12 ms; 4 in 8 ms are three quarters of that, give or take a rounding.
+  EXPECT_LE(Take(kStart, true).size(), 5U);
+  EXPECT_EQ(Take(kStart, false).size(), 8U);
 }
 
 TEST_F(BatchQueueTest, Delay_HoldsABatchThatIsNotFull) {

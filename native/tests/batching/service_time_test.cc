@@ -51,6 +51,21 @@ TEST(ServiceTimeTest, RowsWithin_IsTheInverse) {
   EXPECT_LE(time.RowsWithinHigh(16, 2600), time.RowsWithin(16, 2600));
 }
 
+TEST(ServiceTimeTest, RowsForShare_AreTheFewestThatAreSoFast) {
+  const std::vector<BatchDuration> line = {{1, 5}, {64, 68}};  // l(b) = 4 + b
+  const ServiceTime time(line);
+  const auto speed = [](std::int64_t rows) {
+    return static_cast<double>(rows) / static_cast<double>(4 + rows);
+  };
+  for (const double share : {0.5, 0.85, 0.99}) {
+    const std::int64_t rows = time.RowsForShare(64, share);
+    EXPECT_GE(speed(rows), share * speed(64));
+    EXPECT_LT(speed(rows - 1), share * speed(64));
+  }
+  EXPECT_EQ(time.RowsForShare(64, 1), 64);
+  EXPECT_EQ(ServiceTime().RowsForShare(64, 0.5), 64) << "nothing is known";
+}
+
 TEST(ServiceTimeTest, Observe_FollowsASlowerMachine) {
   ServiceTime time(kDurations);
   for (int i = 0; i < 200; ++i) {

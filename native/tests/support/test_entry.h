@@ -12,7 +12,7 @@
 
 namespace penstock {
 
-class TestEntry final : public QueueEntry {
+class TestEntry : public QueueEntry {
  public:
   ~TestEntry() { static_cast<ListLink<QueueEntry>&>(*this).Unlink(); }
   void Deliver() override { ++deliveries; }
