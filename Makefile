@@ -16,7 +16,7 @@ CMAKE := $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja 
 	-DPENSTOCK_TESTS=ON -DPENSTOCK_WERROR=ON
 CXX_FILES = $(shell find native -name '*.cc' -o -name '*.h' | grep -v '\.gen\.')
 # Each has native/fuzz/NAME_fuzz.cc and tests/fuzz/corpus/NAME.
-FUZZ_TARGETS ?= wire connection onnx_scan jpeg png
+FUZZ_TARGETS ?= wire connection onnx_scan jpeg png tokenizer
 FUZZ_SECONDS ?= 60
 CORE_SOURCES = $(shell find native/src native/include native/binding native/cython \
 	-type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
@@ -24,8 +24,8 @@ CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
 	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models
 
-.PHONY: help setup serve test check bench bench-overload bench-peers bench-preprocessing asan tsan fuzz format generate clean \
-	system-packages build-cpp test-cpp test-python check-packages
+.PHONY: help setup serve test check bench bench-overload bench-peers bench-preprocessing asan tsan fuzz \
+	format generate generate-unicode clean system-packages build-cpp test-cpp test-python check-packages
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,9 +56,10 @@ bench: setup ## the benchmark against its peers
 bench-overload: setup ## goodput under more load than the server can take
 	$(BIN)/python -m bench.overload
 
-bench-preprocessing: setup ## pictures to tensors, beside Pillow, OpenCV and simplejpeg
+bench-preprocessing: setup ## pictures and texts to tensors, beside Pillow, OpenCV, tokenizers, tiktoken
 	$(PIP) --no-build-isolation -e '.[bench]'
-	$(BIN)/python -m bench.preprocess_images
+	status=0; $(BIN)/python -m bench.preprocess_images || status=$$?; \
+	  $(BIN)/python -m bench.preprocess_text || status=$$?; exit $$status
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
 	@scripts/install_system_packages.sh bench
@@ -68,6 +69,9 @@ format: $(VENV)/.dev ## rewrites files as `make check` wants them
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
+
+generate-unicode: setup ## asks tokenizers about every code point again
+	$(BIN)/python scripts/generate_unicode.py
 
 generate: ## rewrites what is derived from native/options.toml and native/metrics.toml
 	"$$(scripts/find_python.sh)" scripts/generate_options.py
