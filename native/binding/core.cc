@@ -22,6 +22,7 @@
 #include "load.h"
 #include "options_from_python.h"
 #include "preprocess.h"
+#include "tokenizer.h"
 
 namespace penstock::binding {
 namespace {
@@ -134,6 +135,7 @@ PYBIND11_MODULE(_core, module) {
   BindEngine(module);
   BindLoad(module);
   BindPreprocess(module);
+  BindTokenizer(module);
 }
 
 }  // namespace penstock::binding

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
 from penstock._options import ModelOptions, ServerOptions
+from penstock._tokenizer_spec import Padding, TokenizerSpec
 
 __all__ = [
     "CenterCropStep",
@@ -35,6 +36,7 @@ __all__ = [
     "StepError",
     "TensorReport",
     "ToTensorStep",
+    "Tokenizer",
     "UnaryCall",
     "granted_cores",
 ]
@@ -412,3 +414,12 @@ class Preprocessor:
     def datatype(self) -> str: ...
     @property
     def row_shape(self) -> tuple[int, ...]: ...
+
+# --- text: native/include/penstock/tokenizer.h says what every field means ---
+
+class Tokenizer:
+    def __init__(self, spec: TokenizerSpec) -> None: ...
+    # input_ids, attention_mask and token_type_ids; penstock.tokenizer says more.
+    def encode(
+        self, texts: list[str | bytes], pairs: list[str | bytes] | None, padding: Padding
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
