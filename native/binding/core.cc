@@ -106,16 +106,7 @@ void BindServer(py::module_& module) {
   py::class_<ServerHandle>(module, "Server")
       .def_static("create", &ServerHandle::Create, py::arg("options"), py::arg("models"))
       .def("stop", &ServerHandle::Stop, py::arg("drain_timeout_ms"))
-      .def("metrics_text",
-           [](const ServerHandle& self) {
-             Server& server = self.Get();
-             std::string text;
-             {
-               const py::gil_scoped_release release;
-               text = server.metrics_text();
-             }
-             return py::bytes(text);
-           })
+      .def("metrics_text", [](const ServerHandle& self) { return MetricsText(self.Get()); })
       .def("live_counts", [](const ServerHandle& self) { return self.Get().live_counts(); })
       .def_property_readonly("host", [](const ServerHandle& self) { return self.Get().host(); })
       .def_property_readonly("grpc_port",

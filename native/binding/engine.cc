@@ -410,6 +410,7 @@ void BindEngine(py::module_& module) {
       .def("cancel", &EngineHandle::Cancel, py::arg("token"))
       .def("stop", &EngineHandle::Close, py::arg("drain_timeout_ms"))
       .def("live_calls", [](const EngineHandle& self) { return self.Get().live_calls(); })
+      .def("metrics_text", [](const EngineHandle& self) { return MetricsText(self.Get()); })
       .def_property_readonly("reports",
                              [](const EngineHandle& self) { return self.Get().models(); });
   for (PyMethodDef& method : methods) {

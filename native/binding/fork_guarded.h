@@ -59,4 +59,15 @@ class ForkGuarded final {
   const int generation_;
 };
 
+// The text of `owner`, made without the GIL: it may be long.
+template <typename Owner>
+pybind11::bytes MetricsText(Owner& owner) {
+  std::string text;
+  {
+    const pybind11::gil_scoped_release release;
+    text = owner.metrics_text();
+  }
+  return pybind11::bytes(text);
+}
+
 }  // namespace penstock::binding

@@ -61,6 +61,7 @@ inline ServerOptions ServerOptionsFromPython(pybind11::handle source) {
   options.onnxruntime_library = source.attr("onnxruntime_library").cast<std::string>();
   options.provider_libraries = source.attr("provider_libraries").cast<std::vector<std::string>>();
   options.report_batch_size = source.attr("report_batch_size").cast<bool>();
+  options.no_model_metrics = source.attr("no_model_metrics").cast<bool>();
   return options;
 }
 

@@ -8,7 +8,7 @@
 namespace penstock::host {
 
 bool FlagTakesValue(std::string_view flag) {
-  return flag != "--no-http" && flag != "--report-batch-size";
+  return flag != "--no-http" && flag != "--report-batch-size" && flag != "--no-model-metrics";
 }
 
 bool SetOption(std::string_view flag, std::string_view value, ServerOptions* server,
@@ -72,6 +72,10 @@ bool SetOption(std::string_view flag, std::string_view value, ServerOptions* ser
   }
   if (flag == "--report-batch-size") {
     server->report_batch_size = true;
+    return true;
+  }
+  if (flag == "--no-model-metrics") {
+    server->no_model_metrics = true;
     return true;
   }
   if (flag == "--max-batch-size") {

@@ -233,6 +233,18 @@ FLAGS: tuple[Flag, ...] = (
         ),
     ),
     Flag(
+        name="--no-model-metrics",
+        scope="server",
+        field="no_model_metrics",
+        kind="bool",
+        choices=(),
+        hidden=True,
+        help=(
+            "Counts nothing of models: what /metrics and ModelStatistics say of their calls "
+            "stays zero. Default: false."
+        ),
+    ),
+    Flag(
         name="--max-batch-size",
         scope="model",
         field="max_batch_size",

@@ -135,6 +135,10 @@ class ServerOptions(BaseModel):
     # in. It exists for tests that compare results bit by bit at the batch size that really ran.
     report_batch_size: Annotated[bool, Field(strict=True)] = False
 
+    # Counts nothing of models: what /metrics and ModelStatistics say of their calls stays zero. It
+    # exists so that the benchmark can tell what counting costs.
+    no_model_metrics: Annotated[bool, Field(strict=True)] = False
+
 
 class ModelOptions(BaseModel):
     """Settings of one model version, fixed when it is loaded."""

@@ -45,16 +45,30 @@ def test_metrics_agree_with_what_was_sent(start_server: Any, execution: str) -> 
     assert of_mlp(samples, "penstock_model_rows_total") == sum(sent)
     assert of_mlp(samples, "penstock_model_batch_rows_sum") == sum(sent)
     assert of_mlp(samples, "penstock_model_batch_rows_bucket", le="4") == 2
-    for stage in ("queue", "call", "run"):
-        name = f"penstock_model_{stage}_seconds"
+    for of_what in ("call", "run"):
+        name = f"penstock_model_{of_what}_seconds"
         assert of_mlp(samples, f"{name}_count") == len(sent)
         assert of_mlp(samples, f"{name}_bucket", le="+Inf") == len(sent)
         assert 0 < of_mlp(samples, f"{name}_sum") < TIMEOUT_S
+    check_stages(samples, len(sent))
+    assert 0 < of_mlp(samples, "penstock_model_cpu_seconds_total") < TIMEOUT_S
     taken = len(sent) if execution == "pool" else 0
     assert taken == sum(
         value for (name, _), value in samples.items() if name == "penstock_model_batches_total"
     )
     assert of_mlp(samples, "penstock_model_waiting") == 0
+
+
+def check_stages(samples: Samples, calls: int) -> None:
+    """Every stage of every call, and together they are the call."""
+    name = "penstock_model_stage_seconds"
+    stages = ("decode", "queue", "run", "respond")
+    for stage in stages:
+        assert of_mlp(samples, f"{name}_count", stage=stage) == calls
+    took = [of_mlp(samples, f"{name}_sum", stage=stage) for stage in stages]
+    # On a loop a call may wait for nothing.
+    assert all(seconds > 0 for stage, seconds in zip(stages, took, strict=True) if stage != "queue")
+    assert sum(took) == pytest.approx(of_mlp(samples, "penstock_model_call_seconds_sum"))
 
 
 def test_every_metric_of_the_catalogue_is_shown(start_server: Any) -> None:

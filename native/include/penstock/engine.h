@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +51,9 @@ class Engine final {
 
   // Calls begun and not yet finished and collected: zero at rest.
   std::int64_t live_calls() const;
+
+  // What docs/reference/metrics.md says of models, in Prometheus' text format.
+  std::string metrics_text() const;
 
   // What the memory of an answer must not outlive.
   std::shared_ptr<const void> keep_alive() const;

@@ -121,6 +121,10 @@ struct ServerOptions {
   // Adds the response parameter penstock_batch_size, the size of the batch that the request ran in.
   // It exists for tests that compare results bit by bit at the batch size that really ran.
   bool report_batch_size = false;
+
+  // Counts nothing of models: what /metrics and ModelStatistics say of their calls stays zero. It
+  // exists so that the benchmark can tell what counting costs.
+  bool no_model_metrics = false;
 };
 
 // Settings of one model version, fixed when it is loaded.

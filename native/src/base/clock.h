@@ -1,5 +1,5 @@
 // Time is a parameter: every object that needs it takes a TimeNs or a Clock. One place reads the
-// system's clock (SteadyClock); unit tests pass a ManualClock (tests/support/manual_clock.h).
+// system's clocks (here); unit tests pass a ManualClock (tests/support/manual_clock.h).
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,13 @@ class SteadyClock final : public Clock {
     return static_cast<TimeNs>(now.tv_sec) * kSecond + now.tv_nsec;
   }
 };
+
+// CPU time that the calling thread has had. A system call: not for what takes microseconds.
+inline TimeNs ThreadCpuTime() {
+  timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<TimeNs>(used.tv_sec) * kSecond + used.tv_nsec;
+}
 
 // `now + delay` that stays at kNever instead of overflowing: a peer chooses its own timeout.
 inline TimeNs AddSaturated(TimeNs now, TimeNs delay) {

@@ -70,6 +70,9 @@ class BatchQueue final {
   // Runs that were told to end because they took too long. The watchdog counts, anyone reads.
   void NoteTerminated() const { terminated_.Add(1); }
   std::int64_t terminated() const { return terminated_.Get(); }
+  // What its runs have cost. Any thread; it orders nothing.
+  void AddCpuTime(TimeNs used) const { cpu_time_.fetch_add(used, std::memory_order_relaxed); }
+  TimeNs cpu_time() const { return cpu_time_.load(std::memory_order_relaxed); }
 
   // --- the Scheduler's ---
 
@@ -128,6 +131,7 @@ class BatchQueue final {
   mutable ServiceTime service_time_;
   std::atomic<bool> ending_{false};
   mutable metrics::Cell terminated_;
+  mutable std::atomic<TimeNs> cpu_time_{0};
 
   std::size_t index_ = 0;  // in the Scheduler
   std::array<PriorityClass, kClasses> classes_;

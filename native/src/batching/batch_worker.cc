@@ -57,12 +57,16 @@ void BatchWorker::RunUnasked(BatchQueue& queue, QueueEntry& entry) {
   if (unasked_++ % kObservedEvery != 0) {
     runner_.Run(queue, {&alone, 1});
   } else {
-    RunObserved(runner_, queue, {&alone, 1}, clock_.Now(), clock_);
+    const TimeNs began = clock_.Now();
+    const TimeNs took = RunObserved(runner_, queue, {&alone, 1}, began, clock_) - began;
+    queue.AddCpuTime(took * kObservedEvery);
   }
 }
 
 void BatchWorker::RunBatch() {
+  const TimeNs used = ThreadCpuTime();
   RunObserved(runner_, *taken_.queue, taken_.batch, taken_.began, clock_);
+  taken_.queue->AddCpuTime(ThreadCpuTime() - used);
 }
 
 }  // namespace penstock

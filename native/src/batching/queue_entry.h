@@ -42,7 +42,8 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
   std::span<const TensorView> inputs;
   std::int64_t rows = 1;
   TimeNs deadline = kNever;
-  TimeNs enqueued_at = 0;
+  TimeNs enqueued_at = 0;  // its message was there
+  TimeNs queued_at = 0;    // decoded and checked: it waits for its run
   int priority = kPriorityHighest;
   // Who asks, for fairness between clients: equal for one address.
   std::uint64_t client = 0;

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "batching/batch_worker.h"
 #include "engine/model_host.h"
+#include "engine/model_metrics.h"
 #include "inference/request_tensors.h"
 #include "inference/response_tensors.h"
 
@@ -163,6 +164,7 @@ class EngineCall::Impl final : public QueueEntry {
   Status Admit();
   void Deliver() override;
   void Finish();
+  void Count();
   bool Fail(Status status);
   bool Expire();
 
@@ -171,6 +173,7 @@ class EngineCall::Impl final : public QueueEntry {
   const ModelVersion* model_ = nullptr;
   bool entered_ = false;  // counted as live
   bool finished_ = false;
+  std::int64_t untimed_ = 0;  // answers since the last whose time is known
   wire::InferRequest decoded_;
   BufferPool buffers_;  // for what has to be converted: nothing of an array's
   RequestTensors tensors_;
@@ -182,6 +185,8 @@ class EngineCall::Impl final : public QueueEntry {
 
 bool EngineCall::Impl::Begin() {
   finished_ = false;
+  model_ = nullptr;
+  enqueued_at = 0;
   if (!engine_->Enter()) return Fail(Stopped());
   entered_ = true;
   Status status = Admit();
@@ -246,7 +251,7 @@ bool EngineCall::Impl::TryRun() {
 
 void EngineCall::Impl::Enqueue(Mailbox& mailbox) {
   home = &mailbox;
-  enqueued_at = engine_->clock().Now();
+  enqueued_at = queued_at = engine_->clock().Now();
   EntryList list;
   list.PushBack(*this);
   engine_->host().scheduler().Enqueue(model_->queue(), list);
@@ -290,6 +295,7 @@ void EngineCall::Impl::Finish() {
   if (result.status.code() == StatusCode::kInternal && engine_->stopping()) {
     result.status = Stopped();
   }
+  Count();
   if (!result.status.ok()) return;
   CollectOutputs(*model_, tensors_, result, outputs_);
   for (const wire::InferOutput& output : outputs_) {
@@ -300,10 +306,36 @@ void EngineCall::Impl::Finish() {
   }
 }
 
+// A run in place waits for nothing, and one that is brief is timed one in sixteen times
+// (BatchWorker::RunUnasked), for those before it as well.
+void EngineCall::Impl::Count() {
+  if (model_ == nullptr) return;  // what names no model that is there belongs to none
+  const bool queued = enqueued_at > 0;
+  const bool timed = result.ended_at > 0;
+  const TimeNs now = queued ? engine_->clock().Now() : result.ended_at;
+  const TimeNs arrived_at = queued ? enqueued_at : result.started_at;
+  model_->shared_cells().Use([&](metrics::ModelCells& cells) {
+    if (!result.status.ok()) return cells.AddFailure(result.status.code(), now - arrived_at);
+    cells.AddAnswers(1, rows);
+    if (result.first_row == 0) cells.AddRunRows(result.batch_rows);
+    if (!timed) return;
+    const std::int64_t calls = queued ? 1 : 1 + untimed_;
+    if (result.first_row == 0) cells.AddRunTime(result.ended_at - result.started_at, calls);
+    cells.AddTimes({.arrived_at = arrived_at,
+                    .queued_at = arrived_at,
+                    .started_at = result.started_at,
+                    .ended_at = result.ended_at},
+                   now, calls);
+  });
+  if (!result.status.ok() || queued) return;
+  untimed_ = timed ? 0 : untimed_ + 1;
+}
+
 // Always false, which is what its callers return.
 bool EngineCall::Impl::Fail(Status status) {
   result.status = std::move(status);
   finished_ = true;
+  Count();
   return false;
 }
 
@@ -337,6 +369,11 @@ const std::vector<ModelReport>& Engine::models() const {
 }
 bool Engine::Stop(std::chrono::milliseconds drain_timeout) {
   return impl_->Stop(drain_timeout);
+}
+std::string Engine::metrics_text() const {
+  metrics::PrometheusText text;
+  AddModelMetrics(text, impl_->host());
+  return text.Take();
 }
 std::shared_ptr<const void> Engine::keep_alive() const {
   return impl_;

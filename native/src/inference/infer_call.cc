@@ -142,21 +142,23 @@ void InferCall::Cancel(grpc::Call& call) {
 
 // Of the calls that shared a run, the first one counts it.
 void InferCall::CountRun() {
-  if (result.outputs == nullptr || result.first_row != 0) return;
+  if (!context_.count_calls || result.outputs == nullptr || result.first_row != 0) return;
   model_->cells(context_.loop_index).AddRun(result.ended_at - result.started_at, result.batch_rows);
 }
 
 void InferCall::CountAnswer() {
-  model_->cells(context_.loop_index)
-      .AddAnswer({.arrived_at = enqueued_at,
-                  .started_at = result.started_at,
-                  .ended_at = result.ended_at,
-                  .rows = rows});
+  if (!context_.count_calls) return;
+  context_.answers.Add(model_->cells(context_.loop_index),
+                       {.arrived_at = enqueued_at,
+                        .queued_at = queued_at,
+                        .started_at = result.started_at,
+                        .ended_at = result.ended_at},
+                       rows);
 }
 
 // What names no model that is served belongs to none.
 void InferCall::CountFailure(StatusCode code) {
-  if (model_ == nullptr) return;
+  if (!context_.count_calls || model_ == nullptr) return;
   const TimeNs arrived_at = enqueued_at;
   model_->cells(context_.loop_index)
       .AddFailure(code, arrived_at == 0 ? 0 : context_.clock.Now() - arrived_at);

@@ -13,6 +13,7 @@
 #include "grpc/call.h"
 #include "inference/inline_runner.h"
 #include "inference/request_tensors.h"
+#include "metrics/answer_tally.h"
 #include "metrics/catalogue.h"
 #include "model/model_table.h"
 #include "wire/infer_request.h"
@@ -32,8 +33,11 @@ struct InferContext {
   // The loop itself: results are delivered there.
   Mailbox& home;
   metrics::Cells& cells;
+  metrics::AnswerTally answers;  // of the turn under way
   // For tests: the response says in which batch the request ran.
   bool report_batch_size = false;
+  // False: what /metrics says of models stays zero.
+  bool count_calls = true;
   // Calls that ended, kept with their memory for the next ones.
   std::vector<std::unique_ptr<InferCall>> free;
 };

@@ -94,7 +94,9 @@ InferenceService::InferenceService(const Resources& resources)
                      .loop_index = resources.loop_index,
                      .home = resources.home,
                      .cells = resources.cells,
-                     .report_batch_size = resources.report_batch_size} {}
+                     .answers = {},
+                     .report_batch_size = resources.report_batch_size,
+                     .count_calls = resources.count_calls} {}
 
 InferenceService::~InferenceService() = default;
 
@@ -140,6 +142,12 @@ void InferenceService::AddControlMethod(grpc::Router& router, std::string_view p
                                         Answer answer) {
   methods_.push_back(std::make_unique<ControlMethod>(std::move(answer)));
   router.Add(path, *methods_.back());
+}
+
+void InferenceService::RunTurn(TimeNs began) {
+  const TimeNs ended = runner_.RunTurn(began);
+  if (infer_context_.answers.empty()) return;
+  infer_context_.answers.Count(ended > 0 ? ended : resources_.clock.Now());
 }
 
 // A model that is not there is not ready, which is an answer and not an error.
@@ -197,7 +205,9 @@ Result<std::string> InferenceService::ModelConfig(std::span<const std::byte> req
   return wire::EncodeModelConfigResponse(
       {.name = model->name(),
        .max_batch_size = model->batchable() ? model->max_batch_size() : 0,
-       .max_queue_delay_us = model->queue().delay_max() / kMicrosecond});
+       .max_queue_delay_us = model->queue().delay_max() / kMicrosecond,
+       .inputs = model->inputs(),
+       .outputs = model->outputs()});
 }
 
 Result<std::string> InferenceService::RepositoryIndex(std::span<const std::byte> request) const {

@@ -48,6 +48,7 @@ class InferenceService final {
     BufferPool& buffers;  // the loop's own
     metrics::Cells& cells;
     bool report_batch_size = false;
+    bool count_calls = true;
   };
   explicit InferenceService(const Resources& resources);
   ~InferenceService();
@@ -56,7 +57,7 @@ class InferenceService final {
 
   void AddMethods(grpc::Router& router);
   // At the end of each of the loop's turns.
-  void RunTurn(TimeNs began) { runner_.RunTurn(began); }
+  void RunTurn(TimeNs began);
   std::int64_t refused() const { return runner_.refused(); }
 
  private:

@@ -46,8 +46,8 @@ class InlineRunner final {
   // OK, or why `entry` would be refused if it came now.
   Status Foresee(const ModelVersion& model, QueueEntry& entry);
   // At the end of the turn that began at `began`. Delivers what it runs, and what the scheduler has
-  // no room for.
-  void RunTurn(TimeNs began);
+  // no room for. Returns the time then, 0 where the turn brought nothing.
+  TimeNs RunTurn(TimeNs began);
   // Calls for which the scheduler had no room, since the start.
   std::int64_t refused() const { return refused_; }
 
@@ -64,7 +64,8 @@ class InlineRunner final {
   };
 
   void Place(Pending& pending, TimeNs now);
-  void RunInline(Pending& pending, Budget& budget);
+  // `now` is the time, before and after.
+  void RunInline(Pending& pending, TimeNs& now, Budget& budget);
   void HandOver(Pending& pending);
 
   Scheduler& scheduler_;

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "metrics/cell.h"
 
@@ -22,12 +21,6 @@ enum class Counter : std::uint8_t {
   kRequestsPool,    // from a run on a compute thread
   kCount,
 };
-
-// In the order of Counter.
-inline constexpr std::array<std::string_view, static_cast<std::size_t>(Counter::kCount)>
-    kCounterNames = {"connections_opened", "connections_closed", "calls_accepted",
-                     "calls_finished",     "calls_released",     "calls_cancelled",
-                     "calls_expired",      "requests_inline",    "requests_pool"};
 
 // The counts of one thread: it alone writes, anyone reads.
 class Cells final {

@@ -19,10 +19,11 @@ enum class Metric : std::uint8_t {
   kLoopStallsTotal,
   kModelCallsTotal,
   kModelRowsTotal,
-  kModelQueueSeconds,
+  kModelStageSeconds,
   kModelCallSeconds,
   kModelRunSeconds,
   kModelBatchRows,
+  kModelCpuSecondsTotal,
   kModelBatchesTotal,
   kModelRefusedTotal,
   kModelExpiredInQueueTotal,
@@ -40,7 +41,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 21> kMetrics = {{
+inline constexpr std::array<MetricInfo, 22> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -59,14 +60,16 @@ inline constexpr std::array<MetricInfo, 21> kMetrics = {{
      "ModelInfer calls by the status they ended with."},
     {"penstock_model_rows_total", "counter",
      "Rows of the calls that were answered."},
-    {"penstock_model_queue_seconds", "histogram",
-     "Of each answered call: from the arrival of its message to the start of its run; decoding and checking included."},
+    {"penstock_model_stage_seconds", "histogram",
+     "Of each answered call, where its time went: decode (from the turn of the event loop that brought its message until the requests of that turn are checked), queue (until its run begins), run (gathering of rows and the engine's run), respond (until the answers of the turn are encoded; after a run on a compute thread, the way back to the loop as well)."},
     {"penstock_model_call_seconds", "histogram",
-     "Of each answered call: from the arrival of its message to the end of its run."},
+     "Of each answered call: all its stages, from the arrival of its message to the encoded answer. What the system needs to take the bytes is not in it."},
     {"penstock_model_run_seconds", "histogram",
-     "Of each run that answered a call: gathering of rows and the engine's run. Where it is held by one thread (intra_op_threads 1), the sum is the model's compute time."},
+     "Of each run that answered a call: gathering of rows and the engine's run."},
     {"penstock_model_batch_rows", "histogram",
      "Rows of each run that answered a call."},
+    {"penstock_model_cpu_seconds_total", "counter",
+     "CPU time of the model's runs, failed ones too. On compute threads it is what the system says the thread has had; on event loops it is the time that the run took, which is more where the thread lost its core. Threads that ONNX Runtime adds (intra_op_threads above 1) and devices are not in it."},
     {"penstock_model_batches_total", "counter",
      "Batches taken by compute threads, by why they held no more: full, idle (nothing else waited), deadline, delay (max_queue_delay_us), shape. Runs on event loops are not in it."},
     {"penstock_model_refused_total", "counter",

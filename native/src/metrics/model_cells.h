@@ -1,5 +1,5 @@
 // What one loop has seen of one model version: it alone writes, anyone reads and sums over loops. A
-// reader may see a call in one cell and not yet in another.
+// reader may see a call in one cell and not yet in another. Calls without a network share one.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -35,11 +36,12 @@ class BucketCells final {
   using Sums = Buckets<kBuckets>;
   static constexpr std::int64_t kFirst = std::int64_t{1} << kFirstBits;
 
-  void Record(std::int64_t value) {
+  // The same value `times` times.
+  void Record(std::int64_t value, std::int64_t times = 1) {
     const auto above = static_cast<std::uint64_t>(std::max<std::int64_t>(value, 1) - 1);
     const auto index = static_cast<std::size_t>(std::bit_width(above >> kFirstBits));
-    counts_[std::min(index, kBuckets - 1)].Add(1);
-    sum_.Add(std::max<std::int64_t>(value, 0));
+    counts_[std::min(index, kBuckets - 1)].Add(times);
+    sum_.Add(std::max<std::int64_t>(value, 0) * times);
   }
   void AddTo(Sums& sums) const {
     for (std::size_t i = 0; i < kBuckets; ++i) sums.counts[i] += counts_[i].Get();
@@ -56,16 +58,36 @@ using DurationCells = BucketCells<26, 10>;
 // From 1 row to 65,536.
 using RowCells = BucketCells<18, 0>;
 
+// What the time of an answered call went to, in life order. Each begins where the one before ends.
+enum class Stage : std::uint8_t {
+  kDecode,   // from the turn that brought its message until the turn's requests are checked
+  kQueue,    // until its run begins
+  kRun,      // gathering of rows and the engine's run
+  kRespond,  // until the answers of the turn are encoded; after a compute thread's run, the way
+             // back
+};
+inline constexpr std::size_t kStages = 4;
+
+// Where the stages of an answered call begin. Calls that shared a turn and a run share them all.
+struct CallTimes {
+  TimeNs arrived_at = 0;
+  TimeNs queued_at = 0;
+  TimeNs started_at = 0;
+  TimeNs ended_at = 0;
+
+  friend bool operator==(const CallTimes&, const CallTimes&) = default;
+};
+
 // Of one model version, summed over loops.
 struct ModelCounts {
   std::array<std::int64_t, kStatusCodeCount> calls{};  // by the status they ended with
   std::int64_t rows = 0;                               // of the calls that were answered
   TimeNs failed_time = 0;                              // of the others, from arrival to end
-  DurationCells::Sums queue;   // of each answered call: from its arrival to the start of its run
-  DurationCells::Sums total;   // and to the end of its run
-  DurationCells::Sums run;     // of each run that answered anyone
-  RowCells::Sums batch_rows;   // and how many rows it took
-  TimeNs last_answer_at = 0;   // 0: none yet
+  std::array<DurationCells::Sums, kStages> stages;     // of each answered call
+  DurationCells::Sums total;                           // and all of them together
+  DurationCells::Sums run;                             // of each run that answered anyone
+  RowCells::Sums batch_rows;                           // and how many rows it took
+  TimeNs last_answer_at = 0;                           // 0: none yet
   std::int64_t left_loop = 0;  // how often a loop gave its runs to the pool for being slow
 
   std::int64_t ok() const { return calls[0]; }
@@ -75,23 +97,27 @@ struct ModelCounts {
     return total_failed;
   }
   std::int64_t runs() const { return run.count(); }
+  const DurationCells::Sums& stage(Stage which) const {
+    return stages[static_cast<std::size_t>(which)];
+  }
 };
 
 // Lines of their own: loops do not slow each other down.
 class alignas(64) ModelCells final {
  public:
-  struct Answer {
-    TimeNs arrived_at = 0;
-    TimeNs started_at = 0;
-    TimeNs ended_at = 0;
-    std::int64_t rows = 0;
-  };
-  void AddAnswer(const Answer& answer) {
-    calls_[0].Add(1);
-    rows_.Add(answer.rows);
-    queue_.Record(answer.started_at - answer.arrived_at);
-    total_.Record(answer.ended_at - answer.arrived_at);
-    last_answer_at_.Set(answer.ended_at);
+  // `calls` answers of `rows` rows in all.
+  void AddAnswers(std::int64_t calls, std::int64_t rows) {
+    calls_[0].Add(calls);
+    rows_.Add(rows);
+  }
+  // What `calls` answers took that were ready at `answered_at`.
+  void AddTimes(const CallTimes& times, TimeNs answered_at, std::int64_t calls) {
+    RecordStage(Stage::kDecode, times.queued_at - times.arrived_at, calls);
+    RecordStage(Stage::kQueue, times.started_at - times.queued_at, calls);
+    RecordStage(Stage::kRun, times.ended_at - times.started_at, calls);
+    RecordStage(Stage::kRespond, answered_at - times.ended_at, calls);
+    total_.Record(answered_at - times.arrived_at, calls);
+    last_answer_at_.Set(answered_at);
   }
   void AddFailure(StatusCode code, TimeNs duration) {
     calls_[static_cast<std::size_t>(code)].Add(1);
@@ -99,16 +125,18 @@ class alignas(64) ModelCells final {
   }
   // Once for each run, by the loop of its first call.
   void AddRun(TimeNs duration, std::int64_t rows) {
-    run_.Record(duration);
-    batch_rows_.Record(rows);
+    AddRunTime(duration, 1);
+    AddRunRows(rows);
   }
+  void AddRunTime(TimeNs duration, std::int64_t runs) { run_.Record(duration, runs); }
+  void AddRunRows(std::int64_t rows) { batch_rows_.Record(rows); }
   void AddLeftLoop() { left_loop_.Add(1); }
 
   void AddTo(ModelCounts& counts) const {
     for (std::size_t i = 0; i < calls_.size(); ++i) counts.calls[i] += calls_[i].Get();
     counts.rows += rows_.Get();
     counts.failed_time += failed_time_.Get();
-    queue_.AddTo(counts.queue);
+    for (std::size_t i = 0; i < kStages; ++i) stages_[i].AddTo(counts.stages[i]);
     total_.AddTo(counts.total);
     run_.AddTo(counts.run);
     batch_rows_.AddTo(counts.batch_rows);
@@ -117,15 +145,35 @@ class alignas(64) ModelCells final {
   }
 
  private:
+  void RecordStage(Stage stage, TimeNs duration, std::int64_t calls) {
+    stages_[static_cast<std::size_t>(stage)].Record(duration, calls);
+  }
+
   std::array<Cell, kStatusCodeCount> calls_;
   Cell rows_;
   Cell failed_time_;
   Cell last_answer_at_;
   Cell left_loop_;
-  DurationCells queue_;
+  std::array<DurationCells, kStages> stages_;
   DurationCells total_;
   DurationCells run_;
   RowCells batch_rows_;
+};
+
+// For those who call from threads of their own: whoever has the lock writes.
+class SharedModelCells final {
+ public:
+  // `write` is given the cells; it takes nanoseconds.
+  template <typename Write>
+  void Use(Write write) {
+    const std::lock_guard<std::mutex> lock(mu_);
+    write(cells_);
+  }
+  void AddTo(ModelCounts& counts) const { cells_.AddTo(counts); }
+
+ private:
+  std::mutex mu_;
+  ModelCells cells_;  // written under mu_
 };
 
 }  // namespace penstock::metrics

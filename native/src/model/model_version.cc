@@ -39,6 +39,7 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
 metrics::ModelCounts ModelVersion::Counts() const {
   metrics::ModelCounts counts;
   for (const metrics::ModelCells& cells : cells_) cells.AddTo(counts);
+  shared_cells_.AddTo(counts);
   return counts;
 }
 

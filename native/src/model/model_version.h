@@ -59,7 +59,9 @@ class ModelVersion final {
   BatchQueue& queue() const { return *queue_; }
   // Each loop writes its own.
   metrics::ModelCells& cells(std::size_t loop) const { return cells_[loop]; }
-  // Their sums. Any thread.
+  // Of the calls that came from no loop.
+  metrics::SharedModelCells& shared_cells() const { return shared_cells_; }
+  // The sums of all. Any thread.
   metrics::ModelCounts Counts() const;
   // Its place in the ModelTable: loops keep arrays by it.
   std::size_t index() const { return index_; }
@@ -78,6 +80,7 @@ class ModelVersion final {
   int default_priority_ = kPriorityHighest;
   std::unique_ptr<BatchQueue> queue_;
   mutable std::vector<metrics::ModelCells> cells_;
+  mutable metrics::SharedModelCells shared_cells_;
   std::size_t index_ = 0;
 };
 

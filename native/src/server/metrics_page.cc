@@ -1,10 +1,6 @@
 #include "server/metrics_page.h"
 
-#include <array>
-#include <string_view>
-#include <vector>
-
-#include "metrics/prometheus_text.h"
+#include "engine/model_metrics.h"
 
 namespace penstock {
 namespace {
@@ -12,22 +8,6 @@ namespace {
 using metrics::Counter;
 using metrics::Metric;
 using metrics::PrometheusText;
-
-constexpr double kNsPerSecond = 1e9;
-
-// In the order of CloseReason.
-constexpr std::array<std::string_view, kCloseReasons> kCloseReasonNames = {
-    "full", "idle", "deadline", "delay", "shape"};
-
-// One model version, looked at once for all metrics.
-struct Seen {
-  std::string_view model;
-  std::string_view version;
-  metrics::ModelCounts counts;
-  Scheduler::Snapshot queue;
-  std::int64_t runs_ended = 0;
-  ServiceTime::Line service;
-};
 
 void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend,
                  std::int64_t loop_stalls) {
@@ -44,114 +24,13 @@ void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend,
   add(Metric::kLoopStallsTotal, loop_stalls);
 }
 
-// A status that no call ended with is left out, but for OK.
-void AddCalls(PrometheusText& text, const std::vector<Seen>& models) {
-  text.Begin(Metric::kModelCallsTotal);
-  for (const Seen& seen : models) {
-    for (std::size_t code = 0; code < seen.counts.calls.size(); ++code) {
-      if (code > 0 && seen.counts.calls[code] == 0) continue;
-      text.Add({{"model", seen.model},
-                {"version", seen.version},
-                {"status", StatusCodeName(static_cast<StatusCode>(code))}},
-               seen.counts.calls[code]);
-    }
-  }
-}
-
-void AddDurations(PrometheusText& text, Metric metric, const std::vector<Seen>& models,
-                  metrics::DurationCells::Sums metrics::ModelCounts::* durations) {
-  text.Begin(metric);
-  for (const Seen& seen : models) {
-    text.AddHistogram({{"model", seen.model}, {"version", seen.version}}, seen.counts.*durations,
-                      metrics::DurationCells::kFirst, kNsPerSecond);
-  }
-}
-
-void AddBatchRows(PrometheusText& text, const std::vector<Seen>& models) {
-  text.Begin(Metric::kModelBatchRows);
-  for (const Seen& seen : models) {
-    text.AddHistogram({{"model", seen.model}, {"version", seen.version}}, seen.counts.batch_rows,
-                      metrics::RowCells::kFirst, 1);
-  }
-}
-
-template <typename Value>
-void AddEach(PrometheusText& text, Metric metric, const std::vector<Seen>& models, Value value) {
-  text.Begin(metric);
-  for (const Seen& seen : models) {
-    text.Add({{"model", seen.model}, {"version", seen.version}}, value(seen));
-  }
-}
-
-// What else tells a sample of a model apart, and its number.
-template <typename Number>
-struct Part {
-  std::string_view name;
-  Number value;
-};
-
-template <typename Parts>
-void AddParts(PrometheusText& text, Metric metric, std::string_view label,
-              const std::vector<Seen>& models, Parts parts_of) {
-  text.Begin(metric);
-  for (const Seen& seen : models) {
-    for (const auto& part : parts_of(seen)) {
-      text.Add({{"model", seen.model}, {"version", seen.version}, {label, part.name}}, part.value);
-    }
-  }
-}
-
-void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
-  AddParts(text, Metric::kModelBatchesTotal, "closed", models, [](const Seen& seen) {
-    std::array<Part<std::int64_t>, kCloseReasons> parts;
-    for (std::size_t i = 0; i < kCloseReasons; ++i) {
-      parts[i] = {kCloseReasonNames[i], seen.queue.counts.batches[i]};
-    }
-    return parts;
-  });
-  AddParts(text, Metric::kModelRefusedTotal, "cause", models, [](const Seen& seen) {
-    const QueueCounts& counts = seen.queue.counts;
-    return std::array<Part<std::int64_t>, 4>{{{"full", counts.refused_full},
-                                              {"deadline", counts.refused_deadline},
-                                              {"late", counts.refused_late},
-                                              {"delay", counts.refused_delay}}};
-  });
-  AddEach(text, Metric::kModelExpiredInQueueTotal, models,
-          [](const Seen& seen) { return seen.queue.counts.expired; });
-  AddEach(text, Metric::kModelWaiting, models, [](const Seen& seen) { return seen.queue.waiting; });
-  AddEach(text, Metric::kModelRunning, models, [](const Seen& seen) { return seen.queue.running; });
-  AddEach(text, Metric::kModelLeftLoopTotal, models,
-          [](const Seen& seen) { return seen.counts.left_loop; });
-  AddEach(text, Metric::kModelRunsEndedTotal, models,
-          [](const Seen& seen) { return seen.runs_ended; });
-  AddParts(text, Metric::kModelServiceSeconds, "part", models, [](const Seen& seen) {
-    return std::array<Part<double>, 2>{{{"fixed", seen.service.t0_ns / kNsPerSecond},
-                                        {"row", seen.service.ns_per_row / kNsPerSecond}}};
-  });
-}
-
 }  // namespace
 
 std::string MetricsPage(ModelHost& host, const frontend::Frontend& frontend,
                         std::int64_t loop_stalls) {
-  std::vector<Seen> models;
-  for (const std::unique_ptr<ModelVersion>& model : host.models().versions()) {
-    models.push_back({.model = model->name(),
-                      .version = model->version_text(),
-                      .counts = model->Counts(),
-                      .queue = host.scheduler().Look(model->queue()),
-                      .runs_ended = model->queue().terminated(),
-                      .service = model->queue().service_time().Fit()});
-  }
   PrometheusText text;
   AddFrontend(text, frontend, loop_stalls);
-  AddCalls(text, models);
-  AddEach(text, Metric::kModelRowsTotal, models, [](const Seen& seen) { return seen.counts.rows; });
-  AddDurations(text, Metric::kModelQueueSeconds, models, &metrics::ModelCounts::queue);
-  AddDurations(text, Metric::kModelCallSeconds, models, &metrics::ModelCounts::total);
-  AddDurations(text, Metric::kModelRunSeconds, models, &metrics::ModelCounts::run);
-  AddBatchRows(text, models);
-  AddQueues(text, models);
+  AddModelMetrics(text, host);
   return text.Take();
 }
 

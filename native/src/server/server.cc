@@ -116,7 +116,8 @@ Status Server::Impl::StartFrontend() {
                                     .home = *loop.loop,
                                     .buffers = loop.buffers,
                                     .cells = loop.cells,
-                                    .report_batch_size = options().report_batch_size},
+                                    .report_batch_size = options().report_batch_size,
+                                    .count_calls = !options().no_model_metrics},
         *loop.loop, loop_stalls_);
   };
   ASSIGN_OR_RETURN(frontend_, frontend::Frontend::Create(FrontendOptionsOf(options()), clock_,

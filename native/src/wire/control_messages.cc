@@ -9,6 +9,7 @@
 namespace penstock::wire {
 namespace {
 
+using metrics::Stage;
 using protozero::pbf_wire_type;
 using protozero::tag_and_type;
 
@@ -163,9 +164,7 @@ Result<ModelStatisticsRequest> DecodeModelStatisticsRequest(std::span<const std:
   return DecodeNameAndVersion<ModelStatisticsRequest>(message, "ModelStatisticsRequest");
 }
 
-// compute_input and compute_output take no time: gathering and handing out rows is part of the run,
-// and telling them apart would cost two looks at the clock. They count, since perf_analyzer wants
-// the three counts equal.
+// Each duration goes with the count of the answered calls: perf_analyzer wants them equal.
 std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> models) {
   std::string bytes;
   protozero::pbf_writer response(bytes);
@@ -180,10 +179,10 @@ std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> model
     protozero::pbf_writer stats(writer, 6);
     AddDuration(stats, 1, counts.ok(), counts.total.sum);
     AddDuration(stats, 2, counts.failed(), counts.failed_time);
-    AddDuration(stats, 3, counts.ok(), counts.queue.sum);
-    AddDuration(stats, 4, counts.ok(), 0);
-    AddDuration(stats, 5, counts.ok(), counts.total.sum - counts.queue.sum);
-    AddDuration(stats, 6, counts.ok(), 0);
+    AddDuration(stats, 3, counts.ok(), counts.stage(Stage::kQueue).sum);
+    AddDuration(stats, 4, counts.ok(), counts.stage(Stage::kDecode).sum);
+    AddDuration(stats, 5, counts.ok(), counts.stage(Stage::kRun).sum);
+    AddDuration(stats, 6, counts.ok(), counts.stage(Stage::kRespond).sum);
   }
   return bytes;
 }

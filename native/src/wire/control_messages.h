@@ -83,6 +83,8 @@ struct ModelConfig {
   std::string_view name;
   std::int64_t max_batch_size = 0;  // 0: the first dimension is no batch
   std::int64_t max_queue_delay_us = 0;
+  std::span<const TensorSpec> inputs;
+  std::span<const TensorSpec> outputs;
 };
 std::string EncodeModelConfigResponse(const ModelConfig& config);
 

@@ -1,7 +1,9 @@
-// Buckets and sums over loops.
+// Buckets, sums over loops, and the stages of a call.
 #include "metrics/model_cells.h"
 
 #include <gtest/gtest.h>
+
+#include "metrics/answer_tally.h"
 
 namespace penstock::metrics {
 namespace {
@@ -53,24 +55,66 @@ TEST(RowCellsTest, OneRowHasABucketOfItsOwn) {
 TEST(ModelCellsTest, LoopsAreSummed) {
   ModelCells first;
   ModelCells second;
-  first.AddAnswer({.arrived_at = 100, .started_at = 150, .ended_at = 350, .rows = 2});
-  second.AddAnswer({.arrived_at = 120, .started_at = 150, .ended_at = 350, .rows = 3});
+  first.AddAnswers(1, 2);
   first.AddRun(200, 5);
+  second.AddAnswers(2, 3);
   second.AddFailure(StatusCode::kDeadlineExceeded, 70);
   ModelCounts counts;
   first.AddTo(counts);
   second.AddTo(counts);
-  EXPECT_EQ(counts.ok(), 2);
+  EXPECT_EQ(counts.ok(), 3);
   EXPECT_EQ(counts.failed(), 1);
   EXPECT_EQ(counts.calls[static_cast<std::size_t>(StatusCode::kDeadlineExceeded)], 1);
   EXPECT_EQ(counts.rows, 5);
-  EXPECT_EQ(counts.queue.sum, 50 + 30);
-  EXPECT_EQ(counts.total.sum, 250 + 230);
   EXPECT_EQ(counts.failed_time, 70);
   EXPECT_EQ(counts.runs(), 1);
   EXPECT_EQ(counts.run.sum, 200);
   EXPECT_EQ(counts.batch_rows.sum, 5);
-  EXPECT_EQ(counts.last_answer_at, 350);
+}
+
+TEST(ModelCellsTest, StagesAreTheWholeCall) {
+  ModelCells cells;
+  const CallTimes times = {.arrived_at = 100, .queued_at = 103, .started_at = 150, .ended_at = 350};
+  cells.AddTimes(times, 361, 2);
+  ModelCounts counts;
+  cells.AddTo(counts);
+  EXPECT_EQ(counts.stage(Stage::kDecode).sum, 2 * 3);
+  EXPECT_EQ(counts.stage(Stage::kQueue).sum, 2 * 47);
+  EXPECT_EQ(counts.stage(Stage::kRun).sum, 2 * 200);
+  EXPECT_EQ(counts.stage(Stage::kRespond).sum, 2 * 11);
+  for (const DurationCells::Sums& stage : counts.stages) EXPECT_EQ(stage.count(), 2);
+  EXPECT_EQ(counts.total.sum, 2 * 261);
+  EXPECT_EQ(counts.last_answer_at, 361);
+}
+
+TEST(AnswerTallyTest, CallsOfOneRunAndTurnAreOneGroup_OthersAreNot) {
+  ModelCells cells;
+  ModelCells other;
+  AnswerTally tally;
+  const CallTimes times = {.arrived_at = 10, .queued_at = 11, .started_at = 12, .ended_at = 20};
+  CallTimes later = times;
+  later.arrived_at = 5;
+  tally.Add(cells, times, 1);
+  tally.Add(cells, times, 4);
+  tally.Add(cells, later, 1);
+  tally.Add(other, later, 7);
+  ModelCounts before;
+  cells.AddTo(before);
+  EXPECT_EQ(before.ok(), 0) << "not before the turn's answers are all encoded";
+  EXPECT_FALSE(tally.empty());
+  tally.Count(30);
+  EXPECT_TRUE(tally.empty());
+  tally.Count(40);
+  ModelCounts counts;
+  cells.AddTo(counts);
+  EXPECT_EQ(counts.ok(), 3);
+  EXPECT_EQ(counts.rows, 6);
+  EXPECT_EQ(counts.total.sum, 20 + 20 + 25);
+  EXPECT_EQ(counts.stage(Stage::kRespond).sum, 3 * 10);
+  ModelCounts of_other;
+  other.AddTo(of_other);
+  EXPECT_EQ(of_other.ok(), 1);
+  EXPECT_EQ(of_other.rows, 7);
 }
 
 }  // namespace

@@ -204,18 +204,21 @@ TEST(EncodeModelStatisticsResponse, Durations_AreOfItsCalls) {
   model.counts.calls[4] = 1;
   model.counts.failed_time = 7;
   model.counts.rows = 3;
-  model.counts.queue.sum = 10;
-  model.counts.total.sum = 30;
+  model.counts.stages[0].sum = 1;
+  model.counts.stages[1].sum = 10;
+  model.counts.stages[2].sum = 20;
+  model.counts.stages[3].sum = 2;
+  model.counts.total.sum = 33;
   model.counts.run.counts[2] = 1;
   const std::array models = {model};
   EXPECT_EQ(EncodeModelStatisticsResponse(models),
-            "\x0a\x2e\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x20"
-            "\x0a\x04\x08\x02\x10\x1e"  // success
-            "\x12\x04\x08\x01\x10\x07"  // fail
-            "\x1a\x04\x08\x02\x10\x0a"  // queue
-            "\x22\x02\x08\x02"          // compute_input
-            "\x2a\x04\x08\x02\x10\x14"  // compute_infer
-            "\x32\x02\x08\x02");        // compute_output
+            "\x0a\x32\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x24"
+            "\x0a\x04\x08\x02\x10\x21"    // success
+            "\x12\x04\x08\x01\x10\x07"    // fail
+            "\x1a\x04\x08\x02\x10\x0a"    // queue
+            "\x22\x04\x08\x02\x10\x01"    // compute_input
+            "\x2a\x04\x08\x02\x10\x14"    // compute_infer
+            "\x32\x04\x08\x02\x10\x02");  // compute_output
 }
 
 TEST(EncodeModelConfigResponse, WhatIsNotReal_IsLeftOut) {

@@ -1,0 +1,155 @@
+#include "engine/model_metrics.h"
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+namespace penstock {
+namespace {
+
+using metrics::Metric;
+using metrics::PrometheusText;
+
+constexpr double kNsPerSecond = 1e9;
+
+// In the order of Stage.
+constexpr std::array<std::string_view, metrics::kStages> kStageNames = {"decode", "queue", "run",
+                                                                        "respond"};
+
+// In the order of CloseReason.
+constexpr std::array<std::string_view, kCloseReasons> kCloseReasonNames = {
+    "full", "idle", "deadline", "delay", "shape"};
+
+// One model version, looked at once for all metrics.
+struct Seen {
+  std::string_view model;
+  std::string_view version;
+  metrics::ModelCounts counts;
+  Scheduler::Snapshot queue;
+  std::int64_t runs_ended = 0;
+  ServiceTime::Line service;
+  TimeNs cpu_time = 0;
+};
+
+// A status that no call ended with is left out, but for OK.
+void AddCalls(PrometheusText& text, const std::vector<Seen>& models) {
+  text.Begin(Metric::kModelCallsTotal);
+  for (const Seen& seen : models) {
+    for (std::size_t code = 0; code < seen.counts.calls.size(); ++code) {
+      if (code > 0 && seen.counts.calls[code] == 0) continue;
+      text.Add({{"model", seen.model},
+                {"version", seen.version},
+                {"status", StatusCodeName(static_cast<StatusCode>(code))}},
+               seen.counts.calls[code]);
+    }
+  }
+}
+
+void AddStages(PrometheusText& text, const std::vector<Seen>& models) {
+  text.Begin(Metric::kModelStageSeconds);
+  for (const Seen& seen : models) {
+    for (std::size_t i = 0; i < metrics::kStages; ++i) {
+      text.AddHistogram(
+          {{"model", seen.model}, {"version", seen.version}, {"stage", kStageNames[i]}},
+          seen.counts.stages[i], metrics::DurationCells::kFirst, kNsPerSecond);
+    }
+  }
+}
+
+void AddDurations(PrometheusText& text, Metric metric, const std::vector<Seen>& models,
+                  metrics::DurationCells::Sums metrics::ModelCounts::* durations) {
+  text.Begin(metric);
+  for (const Seen& seen : models) {
+    text.AddHistogram({{"model", seen.model}, {"version", seen.version}}, seen.counts.*durations,
+                      metrics::DurationCells::kFirst, kNsPerSecond);
+  }
+}
+
+void AddBatchRows(PrometheusText& text, const std::vector<Seen>& models) {
+  text.Begin(Metric::kModelBatchRows);
+  for (const Seen& seen : models) {
+    text.AddHistogram({{"model", seen.model}, {"version", seen.version}}, seen.counts.batch_rows,
+                      metrics::RowCells::kFirst, 1);
+  }
+}
+
+template <typename Value>
+void AddEach(PrometheusText& text, Metric metric, const std::vector<Seen>& models, Value value) {
+  text.Begin(metric);
+  for (const Seen& seen : models) {
+    text.Add({{"model", seen.model}, {"version", seen.version}}, value(seen));
+  }
+}
+
+// What else tells a sample of a model apart, and its number.
+template <typename Number>
+struct Part {
+  std::string_view name;
+  Number value;
+};
+
+template <typename Parts>
+void AddParts(PrometheusText& text, Metric metric, std::string_view label,
+              const std::vector<Seen>& models, Parts parts_of) {
+  text.Begin(metric);
+  for (const Seen& seen : models) {
+    for (const auto& part : parts_of(seen)) {
+      text.Add({{"model", seen.model}, {"version", seen.version}, {label, part.name}}, part.value);
+    }
+  }
+}
+
+void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
+  AddParts(text, Metric::kModelBatchesTotal, "closed", models, [](const Seen& seen) {
+    std::array<Part<std::int64_t>, kCloseReasons> parts;
+    for (std::size_t i = 0; i < kCloseReasons; ++i) {
+      parts[i] = {kCloseReasonNames[i], seen.queue.counts.batches[i]};
+    }
+    return parts;
+  });
+  AddParts(text, Metric::kModelRefusedTotal, "cause", models, [](const Seen& seen) {
+    const QueueCounts& counts = seen.queue.counts;
+    return std::array<Part<std::int64_t>, 4>{{{"full", counts.refused_full},
+                                              {"deadline", counts.refused_deadline},
+                                              {"late", counts.refused_late},
+                                              {"delay", counts.refused_delay}}};
+  });
+  AddEach(text, Metric::kModelExpiredInQueueTotal, models,
+          [](const Seen& seen) { return seen.queue.counts.expired; });
+  AddEach(text, Metric::kModelWaiting, models, [](const Seen& seen) { return seen.queue.waiting; });
+  AddEach(text, Metric::kModelRunning, models, [](const Seen& seen) { return seen.queue.running; });
+  AddEach(text, Metric::kModelLeftLoopTotal, models,
+          [](const Seen& seen) { return seen.counts.left_loop; });
+  AddEach(text, Metric::kModelRunsEndedTotal, models,
+          [](const Seen& seen) { return seen.runs_ended; });
+  AddParts(text, Metric::kModelServiceSeconds, "part", models, [](const Seen& seen) {
+    return std::array<Part<double>, 2>{{{"fixed", seen.service.t0_ns / kNsPerSecond},
+                                        {"row", seen.service.ns_per_row / kNsPerSecond}}};
+  });
+}
+
+}  // namespace
+
+void AddModelMetrics(PrometheusText& text, ModelHost& host) {
+  std::vector<Seen> models;
+  for (const std::unique_ptr<ModelVersion>& model : host.models().versions()) {
+    models.push_back({.model = model->name(),
+                      .version = model->version_text(),
+                      .counts = model->Counts(),
+                      .queue = host.scheduler().Look(model->queue()),
+                      .runs_ended = model->queue().terminated(),
+                      .service = model->queue().service_time().Fit(),
+                      .cpu_time = model->queue().cpu_time()});
+  }
+  AddCalls(text, models);
+  AddEach(text, Metric::kModelRowsTotal, models, [](const Seen& seen) { return seen.counts.rows; });
+  AddStages(text, models);
+  AddDurations(text, Metric::kModelCallSeconds, models, &metrics::ModelCounts::total);
+  AddDurations(text, Metric::kModelRunSeconds, models, &metrics::ModelCounts::run);
+  AddBatchRows(text, models);
+  AddEach(text, Metric::kModelCpuSecondsTotal, models,
+          [](const Seen& seen) { return static_cast<double>(seen.cpu_time) / kNsPerSecond; });
+  AddQueues(text, models);
+}
+
+}  // namespace penstock
