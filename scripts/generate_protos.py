@@ -110,13 +110,14 @@ def client_file(files: dict[str, File]) -> File:
 
 
 def _reduce(files: dict[str, File], name: str, methods: set[str]) -> File:
-    """The file with these methods and the messages they need; those of imported files of the same
+    """The file with these methods and the types they need; those of imported files of the same
     package become its own, so that no file needs another."""
     file = File()
     file.CopyFrom(files[name])
     for imported in (files[dependency] for dependency in file.dependency):
         if imported.package == file.package:
             file.message_type.extend(imported.message_type)
+            file.enum_type.extend(imported.enum_type)
     for service in file.service:
         kept = [method for method in service.method if method.name in methods]
         methods -= {method.name for method in kept}
@@ -128,7 +129,11 @@ def _reduce(files: dict[str, File], name: str, methods: set[str]) -> File:
     messages = [message for message in file.message_type if message.name in needed]
     del file.message_type[:]
     file.message_type.extend(messages)
-    if any(not name.startswith(f".{file.package}.") for name in _used_types(file.message_type)):
+    used = set(_used_types(file.message_type))
+    enums = [enum for enum in file.enum_type if f".{file.package}.{enum.name}" in used]
+    del file.enum_type[:]
+    file.enum_type.extend(enums)
+    if any(not name.startswith(f".{file.package}.") for name in used):
         raise SystemExit(f"{file.name}: an offered call needs an imported type: teach _reduce")
     del file.dependency[:]
     for message in file.message_type:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 TIMEOUT_S = 30.0
@@ -96,5 +97,33 @@ def test_model_config(client: Any) -> None:
     assert config.max_batch_size == MAX_BATCH_SIZE
     assert config.HasField("dynamic_batching")
     assert not config.HasField("model_transaction_policy")
+    # Rows are not in the dimensions of what is batched.
+    [x], [y] = config.input, config.output
+    assert (x.name, x.data_type, list(x.dims)) == ("x", model_config_pb2.TYPE_FP32, [64])
+    assert (y.name, y.data_type, list(y.dims)) == ("y", model_config_pb2.TYPE_FP32, [10])
     with pytest.raises(InferenceServerException, match="NOT_FOUND"):
         client.get_model_config("missing", client_timeout=TIMEOUT_S)
+
+
+def test_model_config_of_other_types_and_shapes(start_server: Any) -> None:
+    types = {
+        "identity_bytes": model_config_pb2.TYPE_STRING,
+        "identity_bf16": model_config_pb2.TYPE_BF16,
+        "identity_uint64": model_config_pb2.TYPE_UINT64,
+    }
+    server = start_server(*types, "scalar", "time_major")
+    with triton.InferenceServerClient(server.address) as client:
+
+        def config_of(name: str) -> Any:
+            return client.get_model_config(name, client_timeout=TIMEOUT_S).config
+
+        for name, data_type in types.items():
+            assert [tensor.data_type for tensor in config_of(name).input] == [data_type]
+        for name in ("scalar", "time_major"):
+            config = config_of(name)
+            metadata = client.get_model_metadata(name, client_timeout=TIMEOUT_S)
+            assert config.max_batch_size == 0
+            assert [list(t.dims) for t in config.input] == [list(t.shape) for t in metadata.inputs]
+            assert [list(t.dims) for t in config.output] == [
+                list(t.shape) for t in metadata.outputs
+            ]

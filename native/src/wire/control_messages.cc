@@ -4,6 +4,8 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
+#include <array>
+
 #include "base/strings.h"
 
 namespace penstock::wire {
@@ -93,6 +95,21 @@ void AddTensorMetadata(protozero::pbf_writer& parent, protozero::pbf_tag_type ta
 void AddTensorReport(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
                      const TensorReport& report) {
   AddTensor(parent, tag, report.name, report.datatype, report.shape);
+}
+
+// inference.DataType, by DataType.
+constexpr std::array<std::int32_t, 15> kConfigDataTypes = {0, 1, 2,  3,  4,  5,  6, 7,
+                                                           8, 9, 10, 11, 12, 14, 13};
+
+// inference.ModelInput or ModelOutput, which differ in the number of their dims.
+void AddConfigTensor(protozero::pbf_writer& parent, protozero::pbf_tag_type tag,
+                     protozero::pbf_tag_type dims_tag, const TensorSpec& spec, bool batched) {
+  protozero::pbf_writer writer(parent, tag);
+  AddString(writer, 1, spec.name);
+  writer.add_enum(2, kConfigDataTypes[static_cast<std::size_t>(spec.dtype)]);
+  std::span<const std::int64_t> dims = spec.shape.dims();
+  if (batched && !dims.empty()) dims = dims.subspan(1);
+  writer.add_packed_int64(dims_tag, dims.begin(), dims.end());
 }
 
 void AddUint(protozero::pbf_writer& writer, protozero::pbf_tag_type tag, std::int64_t value) {
@@ -201,6 +218,9 @@ std::string EncodeModelConfigResponse(const ModelConfig& config) {
     if (config.max_batch_size > 0) {
       writer.add_int32(4, static_cast<std::int32_t>(config.max_batch_size));
     }
+    const bool batched = config.max_batch_size > 0;
+    for (const TensorSpec& input : config.inputs) AddConfigTensor(writer, 5, 4, input, batched);
+    for (const TensorSpec& output : config.outputs) AddConfigTensor(writer, 6, 3, output, batched);
     if (config.max_batch_size > 1) {
       // A nested writer leaves out what is empty, and its presence is the point.
       std::string batching;

@@ -232,6 +232,27 @@ TEST(EncodeModelConfigResponse, WhatIsNotReal_IsLeftOut) {
             "\x0a\x23\x0a\x01m\x12\x10onnxruntime_onnx\x8a\x01\x0bonnxruntime");
 }
 
+TEST(EncodeModelConfigResponse, BatchedTensors_AreTheirRows) {
+  const std::array inputs = {
+      TensorSpec{.name = "x", .dtype = DataType::kFp32, .shape = {-1, 3}},
+      TensorSpec{.name = "s", .dtype = DataType::kBytes, .shape = {-1}},
+      TensorSpec{.name = "h", .dtype = DataType::kBf16, .shape = {-1, -1}},
+  };
+  const std::array outputs = {TensorSpec{.name = "y", .dtype = DataType::kInt64, .shape = {2, 4}}};
+  EXPECT_EQ(EncodeModelConfigResponse(
+                {.name = "m", .max_batch_size = 1, .inputs = inputs, .outputs = outputs}),
+            "\x0a\x53\x0a\x01m\x12\x10onnxruntime_onnx\x20\x01"
+            "\x2a\x08\x0a\x01x\x10\x0b\x22\x01\x03"
+            "\x2a\x05\x0a\x01s\x10\x0d"
+            "\x2a\x11\x0a\x01h\x10\x0e\x22\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+            "\x32\x08\x0a\x01y\x10\x09\x1a\x01\x04"
+            "\x8a\x01\x0bonnxruntime");
+  EXPECT_EQ(EncodeModelConfigResponse({.name = "m", .outputs = outputs}),
+            "\x0a\x2e\x0a\x01m\x12\x10onnxruntime_onnx"
+            "\x32\x09\x0a\x01y\x10\x09\x1a\x02\x02\x04"
+            "\x8a\x01\x0bonnxruntime");
+}
+
 TEST(DecodeReflectionRequest, EachQuestion_HasItsKind) {
   const std::array<std::pair<std::string_view, Kind>, 6> cases = {{
       {"\x0a\x01h", Kind::kNone},
