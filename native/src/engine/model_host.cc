@@ -1,7 +1,5 @@
 #include "engine/model_host.h"
 
-#include <algorithm>
-#include <cmath>
 #include <span>
 #include <utility>
 
@@ -64,7 +62,7 @@ Logger& EnvironmentLogger(const Logger::Options& options) {
 
 int ThreadsOf(std::int64_t configured) {
   if (configured > 0) return static_cast<int>(configured);
-  return std::max(1, static_cast<int>(std::ceil(GrantedCores())));
+  return ThreadsForCores(GrantedCores());
 }
 
 Logger::Options ModelHost::LogOptions(const ServerOptions& options) {

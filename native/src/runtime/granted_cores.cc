@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <fstream>
 #include <string>
 
@@ -17,20 +18,36 @@ std::string ReadLine(const std::string& path) {
   return line;
 }
 
-// The cgroup v2 path of this process below /sys/fs/cgroup ("" for the root or where unknown).
-std::string CgroupPath() {
-  std::ifstream file("/proc/self/cgroup");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.starts_with("0::/")) return line.substr(3);
-  }
-  return "";
+double QuotaOfVersion2(const std::string& folder) {
+  return CoresOfCpuMax(ReadLine(folder + "/cpu.max"));
 }
 
-double CgroupV1Cores() {
-  const std::string quota = ReadLine("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  const std::string period = ReadLine("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  return quota.empty() || period.empty() ? 0 : CoresOfCpuMax(quota + " " + period);
+double QuotaOfVersion1(const std::string& folder) {
+  const std::string quota = ReadLine(folder + "/cpu.cfs_quota_us");
+  return CoresOfCpuMax(quota + " " + ReadLine(folder + "/cpu.cfs_period_us"));
+}
+
+// A quota can stand at any level above us, the smallest counts. A container often sees its own
+// group as the root and not the path that the host knows it by: what is not there has no quota.
+void LowerToQuotas(const std::string& mount, std::string path,
+                   double (*quota_of)(const std::string& folder), double& cores) {
+  while (true) {
+    const double quota = quota_of(mount + path);
+    if (quota > 0 && (cores == 0 || quota < cores)) cores = quota;
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return;
+    path.resize(slash);
+  }
+}
+
+// Whether "cpu" is among controllers such as "cpu,cpuacct".
+bool HoldsCpu(std::string_view controllers) {
+  while (!controllers.empty()) {
+    const std::size_t comma = std::min(controllers.find(','), controllers.size());
+    if (controllers.substr(0, comma) == "cpu") return true;
+    controllers.remove_prefix(std::min(comma + 1, controllers.size()));
+  }
+  return false;
 }
 
 }  // namespace
@@ -50,22 +67,40 @@ double CoresOfCpuMax(std::string_view cpu_max) {
   return quota > 0 && period > 0 ? quota / period : 0;
 }
 
+int ThreadsForCores(double cores) {
+  return std::max(1, static_cast<int>(std::ceil(cores)));
+}
+
+// Lines of /proc/self/cgroup are HIERARCHY:CONTROLLERS:PATH; version 2 is hierarchy 0.
+double QuotaCores(const std::string& root) {
+  double cores = 0;
+  std::ifstream file(root + "/proc/self/cgroup");
+  std::string line;
+  while (std::getline(file, line)) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    // "/" is the mount itself.
+    const std::string path = line.size() == second + 2 ? "" : line.substr(second + 1);
+    const std::string mounts = root + "/sys/fs/cgroup";
+    if (line.starts_with("0::")) LowerToQuotas(mounts, path, QuotaOfVersion2, cores);
+    if (!HoldsCpu(controllers)) continue;
+    // Its mount is named after all its controllers; most systems link "cpu" to it, not all.
+    for (const std::string& name : {controllers, std::string("cpu")}) {
+      LowerToQuotas(mounts + "/" + name, path, QuotaOfVersion1, cores);
+    }
+  }
+  return cores;
+}
+
 double GrantedCores() {
   cpu_set_t set;
   CPU_ZERO(&set);
   double cores = 1;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) cores = CPU_COUNT(&set);
-  // A quota can stand at any level above us; the smallest counts.
-  std::string path = CgroupPath();
-  while (true) {
-    const double quota = CoresOfCpuMax(ReadLine("/sys/fs/cgroup" + path + "/cpu.max"));
-    if (quota > 0) cores = std::min(cores, quota);
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos) break;
-    path.resize(slash);
-  }
-  const double v1 = CgroupV1Cores();
-  if (v1 > 0) cores = std::min(cores, v1);
+  const double quota = QuotaCores("");
+  if (quota > 0) cores = std::min(cores, quota);
   return std::max(cores, 0.01);
 }
 
