@@ -13,10 +13,10 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from penstock import _core
+from penstock._context import EndsWithItsBlock
 from penstock._loading import Paths, core_arguments, drain_ms
 from penstock.errors import DeadlineError, start_error
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 
-class Engine(_core.Engine):
+class Engine(EndsWithItsBlock, _core.Engine):
     """Loads models and runs them, from any thread and from asyncio.
 
         with Engine("model.onnx") as engine:
@@ -115,15 +115,7 @@ class Engine(_core.Engine):
             dispatcher.join()
         return finished
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _end(self) -> None:
         self.close()
 
     def _start_dispatcher(self) -> None:

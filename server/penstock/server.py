@@ -6,10 +6,10 @@ per request happens in the core's own threads, without the GIL.
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from penstock import _core
+from penstock._context import EndsWithItsBlock
 from penstock._loading import Paths, core_arguments, drain_ms
 from penstock.errors import ServerError, start_error
 
@@ -21,7 +21,7 @@ __all__ = ["Server"]
 _UNAVAILABLE = 14  # gRPC's code
 
 
-class Server:
+class Server(EndsWithItsBlock):
     """Answers from when it is made until `stop`.
 
         with Server("repository/", grpc_port=0) as server:
@@ -109,13 +109,5 @@ class Server:
                 self._http.close()
         return self._stopped
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _end(self) -> None:
         self.stop()
