@@ -24,8 +24,9 @@ CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
 	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models
 
-.PHONY: help setup serve test check bench bench-overload bench-peers bench-preprocessing asan tsan fuzz \
-	format generate generate-unicode clean system-packages build-cpp test-cpp test-python check-packages
+.PHONY: help setup serve test check bench bench-numbers bench-overload bench-peers \
+	bench-preprocessing asan tsan fuzz format generate generate-unicode clean system-packages \
+	build-cpp test-cpp test-python check-packages
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,7 +52,12 @@ check: setup check-packages $(VENV)/.dev build/test/CMakeCache.txt ## format, li
 bench: setup ## the benchmark against its peers
 	@scripts/install_system_packages.sh bench
 	status=0; $(BIN)/python bench/run.py || status=$$?; \
-	  $(BIN)/python -m bench.peers --only penstock,triton || status=$$?; exit $$status
+	  $(BIN)/python -m bench.peers --only penstock,triton || status=$$?; \
+	  $(MAKE) bench-numbers || status=$$?; exit $$status
+
+bench-numbers: setup ## what metrics cost, and whether perf_analyzer sees the same
+	status=0; $(BIN)/python -m bench.scrape || status=$$?; \
+	  $(BIN)/python -m bench.perf_analyzer || status=$$?; exit $$status
 
 bench-overload: setup ## goodput under more load than the server can take
 	$(BIN)/python -m bench.overload

@@ -60,6 +60,7 @@ def all_contenders(paths: Paths) -> dict[str, Contender]:
     """Every contender by its name."""
     listed = (
         _penstock(paths),
+        _penstock(paths, "penstock_uncounted", "--no-model-metrics"),
         _native("echo", paths.programs / "echo_server", "our frontend alone, one loop"),
         _native("tcp_echo", paths.programs / "tcp_echo_server", "our loop alone", answers="tcp"),
         *_grpc_cpp(paths.programs),
@@ -124,21 +125,22 @@ def _native(
     )
 
 
-def _penstock(paths: Paths) -> Contender:
+def _penstock(paths: Paths, name: str = "penstock", *more: str) -> Contender:
     flags = (str(paths.model), "--grpc-port", "0", "--no-http", "--io-threads", "1")
-    flags += ("--compute-threads", "1")
+    flags += ("--compute-threads", "1", *more)
+    settings = " ".join(["1 loop, 1 compute thread, all else as shipped", *more])
     if paths.host is not None:
         return Contender(
-            name="penstock",
+            name=name,
             command=(str(paths.host), "--onnxruntime-library", _onnxruntime_library(), *flags),
-            settings="penstock_host, 1 loop, 1 compute thread, all else as shipped",
+            settings=f"penstock_host, {settings}",
             answers="model",
             needs=(paths.host, paths.model),
         )
     return Contender(
-        name="penstock",
+        name=name,
         command=(sys.executable, "-m", "penstock", "serve", *flags),
-        settings="penstock serve, 1 loop, 1 compute thread, all else as shipped",
+        settings=f"penstock serve, {settings}",
         answers="model",
         needs=(paths.model,),
         needs_module="penstock",

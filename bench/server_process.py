@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_READY = re.compile(rb"ready grpc=([0-9.]+):(\d+)")
+_READY = re.compile(rb"ready grpc=[0-9.]+:(\d+)(?: http=[0-9.]+:(\d+))?")
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 
@@ -33,6 +33,7 @@ class RunningServer:
 
     process: subprocess.Popen[bytes]
     port: int
+    http_port: int  # 0: none
     started_ns: int  # on the monotonic clock, before the process existed
     ready_ns: int  # when its ready line was read
     log: Path  # its standard error
@@ -60,10 +61,11 @@ def running(
             env={**os.environ, **environment},
         )
     try:
-        port = _wait_ready(process, log)
+        port, http_port = _wait_ready(process, log)
         yield RunningServer(
             process=process,
             port=port,
+            http_port=http_port,
             started_ns=started_ns,
             ready_ns=time.monotonic_ns(),
             log=log,
@@ -112,7 +114,7 @@ def busy_from_stat(text: str, core: int, ticks_per_s: int) -> float:
     raise KeyError(f"cpu{core}")
 
 
-def _wait_ready(process: subprocess.Popen[bytes], log: Path) -> int:
+def _wait_ready(process: subprocess.Popen[bytes], log: Path) -> tuple[int, int]:
     assert process.stdout is not None
     deadline = time.monotonic() + _READY_TIMEOUT_S
     seen = b""
@@ -127,7 +129,7 @@ def _wait_ready(process: subprocess.Popen[bytes], log: Path) -> int:
             seen += piece
             match = _READY.search(seen)
             if match and seen.endswith(b"\n"):
-                return int(match.group(2))
+                return int(match.group(1)), int(match.group(2) or 0)
     output = (seen + log.read_bytes()).decode(errors="replace")[-2000:]
     raise ServerError(f"{process.args!r} did not get ready; its output:\n{output}")
 

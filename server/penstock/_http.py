@@ -6,6 +6,8 @@ and no loop waits for it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import sys
 import threading
@@ -20,6 +22,8 @@ __all__ = ["HttpServer"]
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _TEXT_TYPE = "text/plain; charset=utf-8"
 _CLIENT_TIMEOUT_S = 10.0
+# Below the compute threads too, which are at 5.
+_NICE = 10
 
 
 class HttpServer:
@@ -39,6 +43,7 @@ class HttpServer:
 
     # serve_forever looks twice a second whether it is to end; this ends at once.
     def _serve(self) -> None:
+        _yield_to_loops()
         while not self._closing:
             self._listener.handle_request()
 
@@ -53,6 +58,14 @@ class HttpServer:
         self._listener.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.server_close()
+
+
+def _yield_to_loops() -> None:
+    """A page of many models takes milliseconds, and a core that is wanted. Threads that the calling
+    one starts are as modest."""
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):  # then it only competes more
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)
 
 
 class _Listener(ThreadingMixIn, TCPServer):
