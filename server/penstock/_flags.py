@@ -276,7 +276,9 @@ FLAGS: tuple[Flag, ...] = (
         help=(
             "How long a batch that is not full may wait for more requests. It costs latency "
             "at low load and seldom buys throughput: what arrives during a run forms the next"
-            " batch anyway. 0: a free thread runs what is there at once. Default: 0 us."
+            " batch anyway. At most default_timeout_ms and queue_delay_target_ms, where these"
+            " are set; not with execution inline, where nothing waits. 0: a free thread runs "
+            "what is there at once. Default: 0 us."
         ),
     ),
     Flag(

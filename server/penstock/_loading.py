@@ -10,7 +10,12 @@ from typing import TypeAlias
 from penstock import _core
 from penstock._options import ModelOptions, ServerOptions
 from penstock._ort import locate_runtime
-from penstock.config import load_model_options, make_model_options, make_server_options
+from penstock.config import (
+    check_together,
+    load_model_options,
+    make_model_options,
+    make_server_options,
+)
 from penstock.errors import ConfigError
 from penstock.repository import find_models
 
@@ -25,12 +30,15 @@ def core_arguments(
     """settings are those of the server and of every model, by name. Raises PenstockError."""
     server, model = _split(settings)
     options = make_server_options(server)
-    make_model_options(model)  # before anything is looked for, and named by the caller's keyword
+    # Before anything is looked for, and named by the caller's keyword.
+    check_together(options, make_model_options(model))
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     models = [
         (found, load_model_options(found.settings, model))
         for found in find_models([Path(path) for path in several])
     ]
+    for found, own in models:
+        check_together(options, own, f"{found.settings}: " if found.settings else "")
     sources = [
         _core.ModelSource(name=found.name, version=found.version, path=str(found.path), options=own)
         for found, own in models

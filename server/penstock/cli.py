@@ -69,7 +69,7 @@ def _run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
 
 def _serve(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     # Imported late, since `penstock --version` and wrong usage need none of it.
-    from penstock.config import make_model_options, make_server_options
+    from penstock.config import check_together, make_model_options, make_server_options
 
     given: dict[str, dict[str, object]] = {"server": {}, "model": {}}
     for flag in FLAGS:
@@ -77,8 +77,7 @@ def _serve(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         if value is not None:
             given[flag.scope][flag.field] = value
     try:
-        make_server_options(given["server"])
-        make_model_options(given["model"])
+        check_together(make_server_options(given["server"]), make_model_options(given["model"]))
     except ConfigError as error:
         parser.error(str(error))
     from penstock.serve import serve

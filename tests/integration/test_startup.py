@@ -71,6 +71,10 @@ def test_model_yaml_wins_over_flags(start_server: Any, connect: Any, repository:
         ("max_batch_size: many\n", ["max_batch_size", "'many'"]),
         ("max_batch_size: -1\n", ["max_batch_size", "-1"]),
         ("execution: gpu\n", ["execution", "'gpu'"]),
+        (
+            "execution: inline\ninstance_count: 2\n",
+            ["instance_count: 2 is for compute threads, and execution is inline"],
+        ),
         ("providers: [tpu]\n", ["providers", "'tpu'"]),
         ("- max_batch_size\n", ["expected settings"]),
         ("max_batch_size: [1\n", ["cannot be read"]),
@@ -86,6 +90,28 @@ def test_model_yaml_wrong_key_is_named_with_its_file(
 
 
 # --- what cannot be served ---
+
+
+def test_model_yaml_and_server_settings_are_checked_together(
+    run_serve: Any, repository: Path
+) -> None:
+    path = repository / "doubler/model.yaml"
+    path.write_text("instance_count: 3\n")
+    says = [f"{path}: instance_count: 3 batches cannot run at once on compute_threads, 2"]
+    run_serve("--compute-threads", "2", repository, says=says)
+
+
+def test_threads_follow_the_cores_that_are_granted(start_server: Any) -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        server = start_server("mlp")
+    finally:
+        os.sched_setaffinity(0, allowed)
+    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
+    names = [(task / "comm").read_text().strip() for task in tasks]
+    assert [name for name in names if name.startswith("io-")] == ["io-0"]
+    assert [name for name in names if name.startswith("compute-")] == ["compute-0"]
 
 
 def test_serve_port_in_use_names_the_address(run_serve: Any, test_models: Path) -> None:

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from penstock._options import Execution, ModelOptions, ServerOptions
-from penstock.config import load_model_options, make_model_options, make_server_options
+from penstock.config import (
+    check_together,
+    load_model_options,
+    make_model_options,
+    make_server_options,
+)
 from penstock.errors import ConfigError
 from pydantic import ValidationError
 
@@ -30,6 +35,9 @@ def test_server_options_nothing_given_are_the_defaults() -> None:
         ({"providers": []}, "providers: .*at least 1"),
         ({"prot": 1}, "prot: unknown setting; known are .*grpc_port"),
         ({"max_inflight_bytes": 1 << 20}, "max_inflight_bytes: 1048576 is less than"),
+        ({"http_port": 8000, "no_http": True}, "http_port: 8000 is asked for, and no_http"),
+        ({"max_connections": 0}, "max_connections: .*equal to 1, got 0"),
+        ({"body_timeout_ms": 1.5}, "body_timeout_ms: .*integer.*got 1.5"),
     ],
 )
 def test_server_options_wrong_value_names_the_key(values: dict[str, object], message: str) -> None:
@@ -73,6 +81,32 @@ def test_model_options_empty_file_are_the_defaults(tmp_path: Path) -> None:
     [
         ("max_batch: 8", "max_batch: unknown setting"),
         ("max_batch_size: many", "max_batch_size: .*got 'many'"),
+        ("max_batch_size: -1", "max_batch_size: .*equal to 0, got -1"),
+        ("max_batch_size: 65537", "max_batch_size: .*equal to 65536, got 65537"),
+        ("max_queue_size: 0", "max_queue_size: .*equal to 1, got 0"),
+        ("intra_op_threads: 0", "intra_op_threads: .*equal to 1, got 0"),
+        ("instance_count: true", "instance_count: .*integer, got True"),
+        ("default_priority: 9", "default_priority: .*equal to 8, got 9"),
+        ("max_queue_delay_us: 1ms", "max_queue_delay_us: .*integer, got '1ms'"),
+        ("execution:\n  mode: pool", "execution: .*'inline'.*got {'mode': 'pool'}"),
+        ("grpc_port: 8001", "grpc_port: unknown setting"),
+        ("max_batch_size: 4\nmax_batch_size: 8", "max_batch_size: stands 2 times"),
+        (
+            "execution: inline\ninstance_count: 2",
+            "instance_count: 2 is for compute threads, and execution is inline",
+        ),
+        (
+            "execution: inline\nmax_queue_delay_us: 5",
+            "max_queue_delay_us: 5 lets batches wait, and execution is inline",
+        ),
+        (
+            "max_queue_delay_us: 2001\ndefault_timeout_ms: 2",
+            "max_queue_delay_us: 2001 is longer than default_timeout_ms, 2 ms",
+        ),
+        (
+            "max_queue_delay_us: 500001",
+            "max_queue_delay_us: 500001 is longer than queue_delay_target_ms, 500 ms",
+        ),
         ("- 1", "expected settings"),
         ("1: 2", "expected settings"),
         ("a: [", "cannot be read"),
@@ -87,6 +121,34 @@ def test_model_options_wrong_file_names_file_and_key(
     with pytest.raises(ConfigError, match=message) as caught:
         load_model_options(path, {})
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_queue_delay_us": 2000, "default_timeout_ms": 2},
+        {"max_queue_delay_us": 600_000, "queue_delay_target_ms": 0},
+        {"execution": "inline", "max_batch_size": 1},
+        {"execution": "pool", "instance_count": 2, "max_queue_delay_us": 5},
+    ],
+)
+def test_model_options_at_the_limits_are_taken(values: dict[str, object]) -> None:
+    assert make_model_options(values).model_dump(include=set(values)) == values
+
+
+def test_model_options_that_contradict_a_flag_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_text("execution: inline\n")
+    with pytest.raises(ConfigError, match=r"model\.yaml: max_queue_delay_us: 5 lets batches wait"):
+        load_model_options(path, {"max_queue_delay_us": 5})
+
+
+def test_settings_of_server_and_model_are_checked_together() -> None:
+    model = make_model_options({"instance_count": 3})
+    check_together(make_server_options({"compute_threads": 3}), model)
+    check_together(make_server_options({}), model)
+    with pytest.raises(ConfigError, match=r"^m.yaml: instance_count: 3 batches .*, 2; at most"):
+        check_together(make_server_options({"compute_threads": 2}), model, "m.yaml: ")
 
 
 def test_model_options_binary_file_cannot_be_read(tmp_path: Path) -> None:

@@ -137,8 +137,9 @@ struct ModelOptions {
   // Where batches run.
   Execution execution = Execution::kAuto;
 
-  // Batches of one model version that may run at the same time. 0 to 1024 batches. 0: as many as
-  // there are compute threads.
+  // Batches of one model version that may run at the same time. At most compute_threads where that
+  // is set; not with execution inline, which uses no compute threads. 0 to 1024 batches. 0: as many
+  // as there are compute threads.
   std::int64_t instance_count = 0;
 
   // Threads that ONNX Runtime uses inside one run. With more than 1 the session gets a thread pool
@@ -154,8 +155,9 @@ struct ModelOptions {
   std::int64_t max_queue_size = 10000;
 
   // How long a batch that is not full may wait for more requests. It costs latency at low load and
-  // seldom buys throughput: what arrives during a run forms the next batch anyway. 0 to 10000000
-  // us. 0: a free thread runs what is there at once.
+  // seldom buys throughput: what arrives during a run forms the next batch anyway. At most
+  // default_timeout_ms and queue_delay_target_ms, where these are set; not with execution inline,
+  // where nothing waits. 0 to 10000000 us. 0: a free thread runs what is there at once.
   std::int64_t max_queue_delay_us = 0;
 
   // A run that takes longer is told to end, wherever it runs; ONNX Runtime does so between two
