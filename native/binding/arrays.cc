@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -79,6 +80,25 @@ py::object BytesArray(const EngineTensor& tensor) {
   return codec.attr("decode")(data, shape);
 }
 
+// BF16 is the upper half of FP32. A copy, since NumPy has no such type, with the flags that views
+// have.
+py::object WidenedArray(const EngineTensor& tensor, const py::object& fp32) {
+  const npy_api& api = npy_api::get();
+  const py::object array = py::reinterpret_steal<py::object>(api.PyArray_NewFromDescr_(
+      api.PyArray_Type_, py::object(fp32).release().ptr(), static_cast<int>(tensor.shape.size()),
+      reinterpret_cast<const Py_intptr_t*>(tensor.shape.data()), nullptr, nullptr, /*flags=*/0,
+      nullptr));
+  if (!array) throw py::error_already_set();
+  auto* to = static_cast<std::uint32_t*>(py::reinterpret_borrow<py::array>(array).mutable_data());
+  for (std::size_t at = 0; at + 1 < tensor.data.size(); at += 2) {
+    std::uint16_t bits;
+    std::memcpy(&bits, tensor.data.data() + at, sizeof(bits));
+    *to++ = std::uint32_t{bits} << 16;
+  }
+  array.attr("setflags")(py::arg("write") = false);
+  return array;
+}
+
 }  // namespace
 
 InputArray ViewInput(std::string_view name, py::handle value,
@@ -119,6 +139,8 @@ py::dict AnswerMaker::Make(std::span<const EngineTensor> results,
     py::object array;
     if (result.datatype == "BYTES") {
       array = BytesArray(result);
+    } else if (result.datatype == kBf16) {
+      array = WidenedArray(result, Descriptor("FP32"));
     } else {
       array = py::reinterpret_steal<py::object>(api.PyArray_NewFromDescr_(
           api.PyArray_Type_, Descriptor(result.datatype).release().ptr(),

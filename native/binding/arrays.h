@@ -29,7 +29,7 @@ InputArray ViewInput(std::string_view name, pybind11::handle value,
 class AnswerMaker final {
  public:
   // Arrays are read-only views that keep `memory` and, beneath it, `engine` alive; BYTES are object
-  // arrays of bytes.
+  // arrays of bytes, BF16 are float32.
   pybind11::dict Make(std::span<const EngineTensor> results, std::shared_ptr<const void> memory,
                       std::shared_ptr<const void> engine);
 

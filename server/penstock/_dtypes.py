@@ -19,6 +19,7 @@ _DTYPES = {
     "INT32": "int32",
     "INT64": "int64",
     "FP16": "float16",
+    "BF16": "float32",  # NumPy has none; every value is held exactly
     "FP32": "float32",
     "FP64": "float64",
     "BYTES": "object",
@@ -26,12 +27,5 @@ _DTYPES = {
 
 
 def dtype_of(datatype: str) -> numpy.dtype[Any]:
-    """BF16 is ml_dtypes.bfloat16 where that package is installed, else its bits as uint16."""
-    if datatype != "BF16":
-        return numpy.dtype(_DTYPES[datatype])
-    try:
-        from ml_dtypes import bfloat16
-    except ImportError:
-        return numpy.dtype("uint16")
-    dtype: numpy.dtype[Any] = numpy.dtype(bfloat16)
-    return dtype
+    """As an answer's array has it. Raises KeyError for what is no datatype."""
+    return numpy.dtype(_DTYPES[datatype])

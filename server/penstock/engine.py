@@ -46,8 +46,9 @@ class Engine(EndsWithItsBlock, _core.Engine):
     `infer(model, inputs, outputs=None, *, timeout=None, version=None)` returns the outputs by name.
     inputs maps each input's name to an array (or what numpy.asarray takes); the first dimension of
     a batchable model is the rows, one or more. Dtypes must be the model's own: nothing is cast.
-    BYTES are object arrays of bytes (or str, as UTF-8); BF16 is ml_dtypes.bfloat16 or its bits as
-    uint16. C-contiguous arrays are read in place: do not write to them until infer returns.
+    BYTES are object arrays of bytes (or str, as UTF-8). A BF16 input is ml_dtypes.bfloat16, or its
+    bits as uint16; an output is float32, exactly. C-contiguous arrays are read in place: do not
+    write to them until infer returns.
     outputs: which to return, in this order; None: all. timeout: seconds that the call may wait
     for its turn; a run that has begun is waited for. version: as text; None: the highest.
 

@@ -99,13 +99,17 @@ def test_infer_output_outlives_its_engine(test_models: Path) -> None:
     np.testing.assert_array_equal(x, y)
 
 
-def test_infer_bf16_is_bits_or_ml_dtypes(engine: Engine) -> None:
+def test_infer_bf16_is_bits_or_ml_dtypes_and_comes_back_as_float32(engine: Engine) -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
-    x = rows(2, 3).astype(ml_dtypes.bfloat16)
+    bits = np.resize(np.arange(2**16, dtype=np.uint16), (21846, 3))
+    x = bits.view(ml_dtypes.bfloat16)
     for given in (x, x.view(np.uint16)):
         y = engine.infer("identity_bf16", {"x": given})["y"]
-        assert y.dtype == ml_dtypes.bfloat16
-        np.testing.assert_array_equal(y.view(np.uint16), x.view(np.uint16))
+        assert y.dtype == np.float32
+        assert not y.flags.writeable
+        # Every value there is, NaNs by their bits.
+        np.testing.assert_array_equal(y.view(np.uint32) >> 16, x.view(np.uint16))
+        assert not (y.view(np.uint32) & 0xFFFF).any()
 
 
 def test_infer_strings_keep_every_byte(test_models: Path) -> None:

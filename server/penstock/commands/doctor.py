@@ -32,7 +32,7 @@ _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16
 _PACKAGES = (
     ("numpy", "penstock.Engine and `penstock infer`", "pip install numpy"),
     ("penstock-client", "`penstock infer`", "pip install 'penstock[client]'"),
-    ("ml_dtypes", "BF16 arrays of penstock.Engine as bfloat16", "pip install ml_dtypes"),
+    ("ml_dtypes", "BF16 inputs as bfloat16 arrays", "pip install ml_dtypes"),
 )
 
 

@@ -107,8 +107,6 @@ def _array_of_json(name: str, text: str, declared: TensorMetadata) -> NDArray[An
             if wrong:
                 raise ValueError(f"{wrong[0]!r} is no text")
             return array
-        if declared.datatype == "BF16":
-            return numpy.array(value, dtype=numpy.float32)
         from penstock._dtypes import dtype_of
 
         return numpy.array(value, dtype=dtype_of(declared.datatype))
