@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/strings.h"
+
 namespace penstock {
 namespace {
 
@@ -88,7 +90,7 @@ double QuotaCores(const std::string& root) {
     if (!HoldsCpu(controllers)) continue;
     // Its mount is named after all its controllers; most systems link "cpu" to it, not all.
     for (const std::string& name : {controllers, std::string("cpu")}) {
-      LowerToQuotas(mounts + "/" + name, path, QuotaOfVersion1, cores);
+      LowerToQuotas(StrCat(mounts, "/", name), path, QuotaOfVersion1, cores);
     }
   }
   return cores;

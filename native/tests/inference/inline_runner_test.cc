@@ -220,6 +220,23 @@ TEST_F(InlineRunnerTest, ModelThatLeft_StaysAwayForASecond) {
   EXPECT_GE(clock_.Now(), left_at + kPoolStay - 10 * kMillisecond);
 }
 
+// The stages of a call are told apart by these times.
+TEST_F(InlineRunnerTest, Times_FollowEachOther) {
+  AddModel(100 * kMicrosecond, 0, 1, kInline);
+  Start();
+  for (int i = 0; i < 3; ++i) Enqueue(0);
+  const TimeNs before = clock_.Now();
+  const TimeNs ended = runner_->RunTurn(before);
+  EXPECT_EQ(ended, clock_.Now());
+  EXPECT_EQ(entries_[0]->result.started_at, before);
+  EXPECT_EQ(entries_[0]->result.ended_at, before + 100 * kMicrosecond);
+  EXPECT_EQ(entries_[1]->result.started_at, entries_[0]->result.ended_at);
+  for (const auto& entry : entries_) EXPECT_EQ(entry->queued_at, before) << "handed over or not";
+  EXPECT_EQ(models_.versions()[0]->queue().cpu_time(), 200 * kMicrosecond) << "two runs in a turn";
+  EXPECT_EQ(runner_->RunTurn(clock_.Now()), 0) << "nothing to do";
+  EXPECT_EQ(RemoveHandedOver(), 1);
+}
+
 TEST_F(InlineRunnerTest, PoolModel_IsHandedOverWhole) {
   AddModel(kMicrosecond, 0, 8, kPool);
   Start();
