@@ -181,7 +181,10 @@ def test_jpeg_of_every_mode_gives_pillows_bytes(mode: str, color: str, progressi
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-@pytest.mark.parametrize("size", [(640, 480), (480, 640), (341, 257)], ids=str)
+# The last two are so large that they are resized while they are being decoded.
+@pytest.mark.parametrize(
+    "size", [(640, 480), (480, 640), (341, 257), (1201, 901), (1600, 450)], ids=str
+)
 def test_jpeg_resized_gives_pillows_bytes(subsampling: str, size: tuple[int, int]) -> None:
     file = encoded(picture(*size), "JPEG", quality=80, subsampling=subsampling)
     expected = opened(file).resize((224, 224), FILTERS["bilinear"])
@@ -221,3 +224,15 @@ def test_bgr_reverses_the_channels() -> None:
     steps = [{"decode_image": {}}, {"resize": {"width": 30, "height": 20}}]
     actual = Pipeline([*steps, {"to_tensor": {**BYTES, "order": "bgr"}}])([encoded(image)])
     np.testing.assert_array_equal(actual[0], as_array(image)[:, :, ::-1])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_large_jpeg_cropped_and_shrunk_gives_pillows_bytes(mode: str) -> None:
+    file = encoded(picture(1900, 1300, mode), "JPEG", progressive=mode == "L")
+    image = opened(file).resize((70, 47), FILTERS["box"]).crop((9, 20, 59, 45))
+    actual = run(
+        file,
+        {"resize": {"width": 70, "height": 47, "filter": "box"}},
+        {"crop": {"x": 9, "y": 20, "width": 50, "height": 25}},
+    )
+    np.testing.assert_array_equal(actual, as_array(image))

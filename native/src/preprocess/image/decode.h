@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/status.h"
@@ -31,39 +32,62 @@ struct DecodeOptions {
   const FramingSpec* scaled_for = nullptr;
 };
 
-// A file looked at, not yet decoded.
+// A decoded picture, as it is to be seen.
 struct DecodedPicture {
   PictureView view;
-  Size full_size;  // of the picture as seen, before any scaled decode
+  Size full_size;  // before any scaled decode
 };
 
-// Scratch of one thread.
+// What a decoder found out about a file. `kind` is what its rows hold.
+struct RawPicture {
+  PixelKind kind = PixelKind::kRgb;
+  int orientation = 1;  // to be applied: 1 where it is not asked for
+  Size full_size;       // before the orientation
+  Size size;            // likewise, of what is decoded
+};
+
+// A JPEG whose headers were read and found good. The file and the options outlive it.
+class JpegFile {
+ public:
+  static Result<std::unique_ptr<JpegFile>> Open(std::span<const std::byte> file,
+                                                const DecodeOptions& options);
+  JpegFile(const JpegFile&) = delete;
+  JpegFile& operator=(const JpegFile&) = delete;
+  virtual ~JpegFile() = default;
+
+  virtual const RawPicture& raw() const = 0;
+  // Decodes the next `count` rows, of raw().size.width pixels each; that many must be left.
+  virtual Status ReadRows(std::uint8_t* const* rows, int count) = 0;
+
+ protected:
+  JpegFile() = default;
+};
+
+// Scratch of one thread. INVALID_ARGUMENT for what is no picture, is broken or exceeds a limit:
+// another try would not help. RESOURCE_EXHAUSTED where there is no memory.
 class Decoder final {
  public:
-  // INVALID_ARGUMENT for what is no picture, is broken or exceeds a limit: another try would not
-  // help. RESOURCE_EXHAUSTED where there is no memory. The view lives until the next call.
+  // A PNG; what is none is told that it is no JPEG either. The view lives until the next call.
   Result<DecodedPicture> Decode(std::span<const std::byte> file, const DecodeOptions& options);
+  Result<DecodedPicture> Decode(JpegFile& jpeg, const DecodeOptions& options);
+  // The rows of a JPEG one after the other, where nothing has to be done to its pixels; null where
+  // something has. Lives until the next call.
+  std::unique_ptr<RowSource> RowsOf(JpegFile& jpeg, const DecodeOptions& options);
   // Gives back what a giant needed. Call after the view was used.
   void Trim();
 
  private:
+  Result<DecodedPicture> Finish(const RawPicture& raw, const DecodeOptions& options);
+
   Picture decoded_;
   Picture oriented_;
 };
 
-// --- for the two formats' files ---
-
-// What a decoder found out and did. `picture` is filled and holds pixels of `kind`.
-struct RawPicture {
-  PixelKind kind = PixelKind::kRgb;
-  int orientation = 1;
-  Size full_size;  // before the orientation
-};
-
 bool IsJpeg(std::span<const std::byte> file);
 bool IsPng(std::span<const std::byte> file);
-Result<RawPicture> DecodeJpeg(std::span<const std::byte> file, const DecodeOptions& options,
-                              Picture& picture);
+
+// --- for the formats' files ---
+
 Result<RawPicture> DecodePng(std::span<const std::byte> file, const DecodeOptions& options,
                              Picture& picture);
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -122,33 +123,41 @@ boolean OnEndOfInput(j_decompress_ptr info) {
   std::longjmp(manager->jump, 1);  // NOLINT
 }
 
-class JpegDecoder final {
+class JpegDecoder final : public JpegFile {
  public:
-  JpegDecoder(std::span<const std::byte> file, const DecodeOptions& options, Picture& picture)
-      : file_(file), options_(options), picture_(picture) {
+  JpegDecoder(std::span<const std::byte> file, const DecodeOptions& options)
+      : file_(file), options_(options) {
     info_.err = jpeg_std_error(&error_.base);
     error_.base.error_exit = &OnError;
     error_.base.output_message = &OnMessage;
     error_.base.emit_message = &OnEmit;
     error_.text[0] = '\0';
   }
-  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
+  ~JpegDecoder() override { jpeg_destroy_decompress(&info_); }
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
-  Result<RawPicture> Decode() {
+  Status ReadHeaders() {
     const std::optional<Outline> outline = JpegOutline(file_).Read();
     if (!outline) return Broken("no picture data follow its headers");
     if (!outline->complete) return Broken("the file ends inside the picture");
     if (!Try([&] { ReadHeader(); })) return Broken(error_.text.data());
-    RawPicture raw{.kind = PixelKind::kRgb, .orientation = outline->orientation, .full_size = {}};
-    RETURN_IF_ERROR(CheckHeader(*outline, raw));
-    ChooseScale(raw);
+    if (options_.orient) raw_.orientation = outline->orientation;
+    RETURN_IF_ERROR(CheckHeader(*outline));
+    ChooseScale();
     if (!Try([&] { jpeg_calc_output_dimensions(&info_); })) return Broken(error_.text.data());
-    const Size size{static_cast<int>(info_.output_width), static_cast<int>(info_.output_height)};
-    if (!picture_.Reset(size, ChannelsOf(raw.kind))) return ResourceExhausted("JPEG: no memory");
-    if (!Try([&] { ReadPixels(); })) return Broken(error_.text.data());
-    return raw;
+    raw_.size = {.width = static_cast<int>(info_.output_width),
+                 .height = static_cast<int>(info_.output_height)};
+    return {};
+  }
+
+  const RawPicture& raw() const override { return raw_; }
+
+  Status ReadRows(std::uint8_t* const* rows, int count) override {
+    if (!Try([&] { ReadPixels(rows, static_cast<JDIMENSION>(count)); })) {
+      return Broken(error_.text.data());
+    }
+    return {};
   }
 
  private:
@@ -171,17 +180,17 @@ class JpegDecoder final {
     jpeg_read_header(&info_, TRUE);
   }
 
-  Status CheckHeader(const Outline& outline, RawPicture& raw) {
+  Status CheckHeader(const Outline& outline) {
     const std::int64_t width = info_.image_width;
     const std::int64_t height = info_.image_height;
     switch (info_.jpeg_color_space) {
       case JCS_GRAYSCALE:
-        raw.kind = PixelKind::kGrey;
+        raw_.kind = PixelKind::kGrey;
         info_.out_color_space = JCS_GRAYSCALE;
         break;
       case JCS_CMYK:
       case JCS_YCCK:
-        raw.kind = PixelKind::kInvertedCmyk;
+        raw_.kind = PixelKind::kInvertedCmyk;
         info_.out_color_space = JCS_CMYK;
         break;
       case JCS_UNKNOWN:
@@ -190,7 +199,7 @@ class JpegDecoder final {
       default:
         info_.out_color_space = JCS_RGB;
     }
-    raw.full_size = {.width = static_cast<int>(width), .height = static_cast<int>(height)};
+    raw_.full_size = {.width = static_cast<int>(width), .height = static_cast<int>(height)};
     if (outline.scans > options_.limits.scans_max) {
       return InvalidArgument("JPEG of " + std::to_string(outline.scans) + " scans, the limit is " +
                              std::to_string(options_.limits.scans_max) + " (max_scans)");
@@ -204,8 +213,8 @@ class JpegDecoder final {
                         static_cast<std::int64_t>(sizeof(JBLOCK));
       }
     }
-    RETURN_IF_ERROR(CheckClaim("JPEG", width, height, ChannelsOf(raw.kind), coefficients,
-                               options_.orient && outline.orientation != 1, options_.limits));
+    RETURN_IF_ERROR(CheckClaim("JPEG", width, height, ChannelsOf(raw_.kind), coefficients,
+                               raw_.orientation != 1, options_.limits));
     // A block of 64 pixels takes an eighth of a byte at the very least; arithmetic coding can do
     // with less.
     constexpr std::int64_t kPixelsPerByteMax = 512;
@@ -218,10 +227,10 @@ class JpegDecoder final {
     return {};
   }
 
-  void ChooseScale(const RawPicture& raw) {
+  void ChooseScale() {
     if (options_.scaled_for == nullptr) return;
-    Size seen = raw.full_size;
-    const bool swapped = options_.orient && SwapsEdges(raw.orientation);
+    Size seen = raw_.full_size;
+    const bool swapped = SwapsEdges(raw_.orientation);
     if (swapped) std::swap(seen.width, seen.height);
     const Result<Framing> framing = Frame(*options_.scaled_for, seen);
     if (!framing.ok()) return;  // said when the picture is framed
@@ -231,8 +240,8 @@ class JpegDecoder final {
       const auto scaled = [&](int edge) {
         return (edge + static_cast<int>(denominator) - 1) / static_cast<int>(denominator);
       };
-      if (scaled(raw.full_size.width) >= wanted.width &&
-          scaled(raw.full_size.height) >= wanted.height) {
+      if (scaled(raw_.full_size.width) >= wanted.width &&
+          scaled(raw_.full_size.height) >= wanted.height) {
         info_.scale_num = 1;
         info_.scale_denom = denominator;
         return;
@@ -240,22 +249,20 @@ class JpegDecoder final {
     }
   }
 
-  void ReadPixels() {
-    jpeg_start_decompress(&info_);
-    // As many rows as libjpeg finishes at once.
-    std::array<JSAMPROW, 16> rows;
-    while (info_.output_scanline < info_.output_height) {
-      const auto first = static_cast<int>(info_.output_scanline);
-      const auto left = static_cast<int>(info_.output_height) - first;
-      const int count = left < static_cast<int>(rows.size()) ? left : static_cast<int>(rows.size());
-      for (int i = 0; i < count; ++i) rows[static_cast<std::size_t>(i)] = picture_.row(first + i);
-      jpeg_read_scanlines(&info_, rows.data(), static_cast<JDIMENSION>(count));
+  void ReadPixels(std::uint8_t* const* rows, JDIMENSION count) {
+    if (!started_) jpeg_start_decompress(&info_);
+    started_ = true;
+    // libjpeg does not write to the pointers, though it does not say so.
+    auto* const pointers = const_cast<JSAMPARRAY>(rows);
+    for (JDIMENSION done = 0; done < count;) {
+      done += jpeg_read_scanlines(&info_, pointers + done, count - done);
     }
   }
 
   const std::span<const std::byte> file_;
   const DecodeOptions& options_;
-  Picture& picture_;
+  RawPicture raw_;
+  bool started_ = false;
   ErrorManager error_;
   jpeg_decompress_struct info_{};
 };
@@ -267,9 +274,11 @@ bool IsJpeg(std::span<const std::byte> file) {
          file[2] == std::byte{0xFF};
 }
 
-Result<RawPicture> DecodeJpeg(std::span<const std::byte> file, const DecodeOptions& options,
-                              Picture& picture) {
-  return JpegDecoder(file, options, picture).Decode();
+Result<std::unique_ptr<JpegFile>> JpegFile::Open(std::span<const std::byte> file,
+                                                 const DecodeOptions& options) {
+  auto jpeg = std::make_unique<JpegDecoder>(file, options);
+  RETURN_IF_ERROR(jpeg->ReadHeaders());
+  return std::unique_ptr<JpegFile>(std::move(jpeg));
 }
 
 }  // namespace penstock::preprocess

@@ -115,8 +115,10 @@ class PngDecoder final {
     std::vector<png_bytep> rows(outline->height);
     for (int y = 0; y < size.height; ++y) rows[static_cast<std::size_t>(y)] = picture_.row(y);
     if (!Try([&] { png_read_image(png_, rows.data()); })) return Broken(text_.data());
-    return RawPicture{
-        .kind = KindOf(channels), .orientation = outline->orientation, .full_size = size};
+    return RawPicture{.kind = KindOf(channels),
+                      .orientation = options_.orient ? outline->orientation : 1,
+                      .full_size = size,
+                      .size = size};
   }
 
  private:

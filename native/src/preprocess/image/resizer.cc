@@ -44,7 +44,8 @@ void Resizer::Run(const PictureView& picture, const Framing& framing, Filter fil
                   const TensorFormat& format, const std::vector<std::uint16_t>& halves,
                   std::byte* output) {
   CHECK(picture.channels == 1 || (picture.channels == 3 && format.channels == 3));
-  const Rows source = RowsOf(picture, framing.source);
+  Rows source;
+  FindRows(picture, framing.source, source);
   TensorWriter writer(kernels_, format, halves, framing.canvas, output);
   const Rect& window = framing.window;
   if (framing.canvas != Size{window.width, window.height}) writer.Fill();
@@ -52,32 +53,62 @@ void Resizer::Run(const PictureView& picture, const Framing& framing, Filter fil
     Nearest(source, framing, writer);
     return;
   }
-  const ResampleTaps& across = TapsOf({.filter = filter,
-                                       .source_size = source.size.width,
-                                       .resized_size = framing.resized.width,
-                                       .first = window.x,
-                                       .count = window.width});
-  const ResampleTaps& down = TapsOf({.filter = filter,
-                                     .source_size = source.size.height,
-                                     .resized_size = framing.resized.height,
-                                     .first = window.y,
-                                     .count = window.height});
+  const ResampleTaps& across = TapsAcross(source.size, framing, filter);
+  const ResampleTaps& down = TapsDown(source.size, framing, filter);
   if (VerticalGoesFirst(source.size, framing.resized)) {
     VerticalFirst(source, framing, across, down, writer);
   } else {
-    HorizontalFirst(source, framing, across, down, writer);
+    CHECK(HorizontalFirst(source, source.channels, framing, across, down, writer).ok());
   }
 }
 
-Resizer::Rows Resizer::RowsOf(const PictureView& picture, const Rect& rect) {
+bool Resizer::TakesRows(Size picture, const Framing& framing, Filter filter) {
+  return filter != Filter::kNearest && picture != framing.resized &&
+         framing.source == Rect{0, 0, picture.width, picture.height} &&
+         !VerticalGoesFirst(picture, framing.resized);
+}
+
+Status Resizer::RunRows(RowSource& source, Size picture, int channels, const Framing& framing,
+                        Filter filter, const TensorFormat& format,
+                        const std::vector<std::uint16_t>& halves, std::byte* output) {
+  CHECK(TakesRows(picture, framing, filter));
+  TensorWriter writer(kernels_, format, halves, framing.canvas, output);
+  if (framing.canvas != Size{framing.window.width, framing.window.height}) writer.Fill();
+  return HorizontalFirst(source, channels, framing, TapsAcross(picture, framing, filter),
+                         TapsDown(picture, framing, filter), writer);
+}
+
+const ResampleTaps& Resizer::TapsAcross(Size source, const Framing& framing, Filter filter) {
+  return TapsOf({.filter = filter,
+                 .source_size = source.width,
+                 .resized_size = framing.resized.width,
+                 .first = framing.window.x,
+                 .count = framing.window.width});
+}
+
+const ResampleTaps& Resizer::TapsDown(Size source, const Framing& framing, Filter filter) {
+  return TapsOf({.filter = filter,
+                 .source_size = source.height,
+                 .resized_size = framing.resized.height,
+                 .first = framing.window.y,
+                 .count = framing.window.height});
+}
+
+Status Resizer::Rows::Take(int from, std::array<const std::uint8_t*, kRowGroup>& rows) {
+  for (int i = 0; i < kRowGroup; ++i) {
+    rows[static_cast<std::size_t>(i)] = At(std::min(from + i, size.height - 1));
+  }
+  return {};
+}
+
+void Resizer::FindRows(const PictureView& picture, const Rect& rect, Rows& rows) {
   const auto left = static_cast<std::size_t>(rect.x) * static_cast<std::size_t>(picture.channels);
-  Rows rows{.first = picture.pixels + static_cast<std::size_t>(rect.y) * picture.row_bytes + left,
-            .copied = nullptr,
-            .copied_from = rect.height,
-            .row_bytes = picture.row_bytes,
-            .size = {.width = rect.width, .height = rect.height},
-            .channels = picture.channels};
-  if (picture.padded) return rows;
+  rows.first = picture.pixels + static_cast<std::size_t>(rect.y) * picture.row_bytes + left;
+  rows.copied_from = rect.height;
+  rows.row_bytes = picture.row_bytes;
+  rows.size = {.width = rect.width, .height = rect.height};
+  rows.channels = picture.channels;
+  if (picture.padded) return;
   // Rows behind which fewer bytes than that follow.
   const int unsafe = 1 + static_cast<int>(kReadAhead / picture.row_bytes);
   const int from = std::max(0, picture.size.height - unsafe);
@@ -87,7 +118,6 @@ Resizer::Rows Resizer::RowsOf(const PictureView& picture, const Rect& rect) {
               picture.pixels + static_cast<std::size_t>(from) * picture.row_bytes, count);
   rows.copied = copied_rows_.data() + left;
   rows.copied_from = from - rect.y;
-  return rows;
 }
 
 const ResampleTaps& Resizer::TapsOf(const Axis& axis) {
@@ -124,9 +154,9 @@ void Resizer::Nearest(const Rows& source, const Framing& framing, TensorWriter& 
   }
 }
 
-void Resizer::HorizontalFirst(const Rows& source, const Framing& framing,
-                              const ResampleTaps& across, const ResampleTaps& down,
-                              TensorWriter& writer) {
+Status Resizer::HorizontalFirst(RowSource& source, int channels, const Framing& framing,
+                                const ResampleTaps& across, const ResampleTaps& down,
+                                TensorWriter& writer) {
   const std::size_t row_bytes = RoundUp(across.start.size() * kPixelBytes);
   const int taps = down.groups * kTapGroup;
   // The rows that one output row needs, and what a group of rows may overshoot them by.
@@ -137,19 +167,17 @@ void Resizer::HorizontalFirst(const Rows& source, const Framing& framing,
     return rows_.data() + row_bytes * static_cast<std::size_t>(row % ring);
   };
   std::uint8_t* const finished = rows_.data() + row_bytes * static_cast<std::size_t>(ring);
-  const int last = source.size.height - 1;
+  const int last = down.source_size - 1;
   int next = 0;  // the first row that is not in the ring
   for (int y = 0; y < framing.window.height; ++y) {
     const int start = down.start[static_cast<std::size_t>(y)];
-    const int end = std::min(start + taps, source.size.height);
+    const int end = std::min(start + taps, down.source_size);
     for (next = std::max(next, start); next < end; next += kRowGroup) {
       std::array<const std::uint8_t*, kRowGroup> from{};
+      RETURN_IF_ERROR(source.Take(next, from));
       std::array<std::uint8_t*, kRowGroup> to{};
-      for (int i = 0; i < kRowGroup; ++i) {
-        from[static_cast<std::size_t>(i)] = source.At(std::min(next + i, last));
-        to[static_cast<std::size_t>(i)] = slot(next + i);
-      }
-      kernels_.horizontal(from.data(), to.data(), Horizontal(across), PixelsOf(source.channels));
+      for (int i = 0; i < kRowGroup; ++i) to[static_cast<std::size_t>(i)] = slot(next + i);
+      kernels_.horizontal(from.data(), to.data(), Horizontal(across), PixelsOf(channels));
     }
     for (int k = 0; k < taps; ++k) {
       row_pointers_[static_cast<std::size_t>(k)] = slot(std::min(start + k, last));
@@ -158,6 +186,7 @@ void Resizer::HorizontalFirst(const Rows& source, const Framing& framing,
                       framing.window.width * kPixelBytes);
     writer.WriteRow(framing.canvas_x, framing.canvas_y + y, finished, framing.window.width);
   }
+  return {};
 }
 
 void Resizer::VerticalFirst(const Rows& source, const Framing& framing, const ResampleTaps& across,
