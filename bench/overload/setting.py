@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,18 +53,21 @@ class Setting:
     core: int  # of the generator
     duration_s: float
     rounds: int
+    http_port: int = 0  # where it has one
 
 
 @contextlib.contextmanager
-def serving(bench: Bench, model: Path, *flags: str) -> Iterator[Setting]:
+def serving(bench: Bench, model: Path, *flags: str, http: bool = False) -> Iterator[Setting]:
     """`penstock serve` with a model, or a repository, on the server's core."""
     command = [sys.executable, "-m", "penstock", "serve", str(model), "--grpc-port", "0"]
-    command += ["--no-http", "--max-batch-size", str(BATCH_MAX), *flags]
+    command += ["--http-port", "0"] if http else ["--no-http"]
+    command += ["--max-batch-size", str(BATCH_MAX), *flags]
     pinned_command = pinned(command, bench.server_core)
     with running(pinned_command, environment={}, working_directory=ROOT) as server:
         yield Setting(
             port=server.port,
             pid=server.process.pid,
+            http_port=server.http_port,
             core=bench.client_core,
             duration_s=bench.duration_s,
             rounds=bench.rounds,
@@ -100,6 +104,17 @@ def answered_p99_ms(measured: Figures) -> float:
         if seen >= wanted:
             return float(ms)
     return float(measured["latency"]["max_ms"])
+
+
+def metric(setting: Setting, name: str) -> float:
+    """The sum of a metric's samples."""
+    url = f"http://127.0.0.1:{setting.http_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    values = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name}{{")]
+    if not values:
+        raise RuntimeError(f"/metrics has no {name}")
+    return sum(float(value) for value in values)
 
 
 def rss_mib(setting: Setting) -> float:
