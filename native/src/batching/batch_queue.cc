@@ -72,6 +72,8 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
   facts.rows = entry.rows;
   facts.rows_max = RowsMax(asked.contended);
   facts.arrival_rate = arrival_rate_.At(facts.now);
+  // What others will bring comes after it, and is left out where it would make it late.
+  if (ClassOf(entry).Modest(entry.client, facts.arrival_rate, facts.now)) facts.arrival_rate = 0;
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
@@ -91,6 +93,7 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
 
 Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
   arrival_rate_.Note(entry.rows, facts.now);
+  ClassOf(entry).NoteArrival(entry, facts.now);
   RETURN_IF_ERROR(Judge(entry, facts, jitter));
   ClassOf(entry).Push(entry);
   arrivals_.PushBack(entry);

@@ -56,6 +56,12 @@ void PriorityClass::PutBack(QueueEntry& entry) {
   entry.flow_->rows_served -= entry.rows;
 }
 
+bool PriorityClass::Modest(std::uint64_t client, double arrival_rate, TimeNs now) const {
+  const Flow* const flow = Find(client);
+  const double own = flow == nullptr ? 0 : flow->arrivals.At(now);
+  return 2 * own * static_cast<double>(active_.size() + 1) < arrival_rate;
+}
+
 std::int64_t PriorityClass::WaitingOf(std::uint64_t client) const {
   const Flow* const flow = Find(client);
   return flow == nullptr ? 0 : static_cast<std::int64_t>(flow->heap.size());

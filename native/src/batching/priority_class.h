@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "batching/arrival_rate.h"
 #include "batching/queue_delay.h"
 #include "batching/queue_entry.h"
 
@@ -21,6 +22,7 @@ struct Flow {
   // Rows run, as a virtual time: a client that comes back has no credit for having been away.
   std::int64_t rows_served = 0;
   QueueDelay delay;
+  ArrivalRate arrivals;
   std::size_t active_index = 0;
 };
 
@@ -41,6 +43,12 @@ class PriorityClass final {
   // Of the client, which has waited in a queue of its own.
   QueueDelay& DelayOf(std::uint64_t client) { return FlowOf(client).delay; }
   std::int64_t WaitingOf(std::uint64_t client) const;
+  // A call has arrived, whether it is queued or refused.
+  void NoteArrival(const QueueEntry& entry, TimeNs now) {
+    FlowOf(entry.client).arrivals.Note(entry.rows, now);
+  }
+  // Whether the client asks for less than half of its fair share of `arrival_rate`.
+  bool Modest(std::uint64_t client, double arrival_rate, TimeNs now) const;
 
   bool empty() const { return active_.empty(); }
   std::int64_t rows_waiting() const { return rows_waiting_; }
