@@ -147,12 +147,20 @@ def run(program: Path, server: RunningServer, concurrency: int, requests: int, c
         env=environment,
         timeout=_TIMEOUT_S,
     )
-    found = _REPORT.search(done.stdout)
-    if done.returncode != 0 or found is None:
+    seen = read_report(done.stdout)
+    if done.returncode != 0 or seen is None:
         raise UnavailableError(
             f"ended with {done.returncode} at concurrency {concurrency}:\n"
             f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
         )
+    return seen
+
+
+def read_report(text: str) -> Seen | None:
+    """What it prints of the server; None where that is not there."""
+    found = _REPORT.search(text)
+    if found is None:
+        return None
     parts = {part["stage"]: float(part["us"]) for part in _PART.finditer(found["parts"])}
     means = {ours: parts[theirs] for theirs, ours in _STAGES.items()}
     return Seen(calls=float(found["calls"]), mean_us={**means, "call": float(found["total"])})
@@ -161,7 +169,11 @@ def run(program: Path, server: RunningServer, concurrency: int, requests: int, c
 def totals(server: RunningServer) -> dict[tuple[str, str], float]:
     """Seconds and counts of each part since the server's start, from /metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics") as answer:
-        page = answer.read().decode()
+        return read_page(answer.read().decode())
+
+
+def read_page(page: str) -> dict[tuple[str, str], float]:
+    """By part and by sum or count. One model is on the page."""
     return {
         (sample["stage"] or "call", sample["what"]): float(sample["value"])
         for sample in _SAMPLE.finditer(page)
