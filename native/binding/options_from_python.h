@@ -74,6 +74,7 @@ inline ModelOptions ModelOptionsFromPython(pybind11::handle source) {
   options.providers = source.attr("providers").cast<std::vector<std::string>>();
   options.max_queue_size = source.attr("max_queue_size").cast<std::int64_t>();
   options.max_queue_delay_us = source.attr("max_queue_delay_us").cast<std::int64_t>();
+  options.max_queue_time_ms = source.attr("max_queue_time_ms").cast<std::int64_t>();
   options.run_timeout_ms = source.attr("run_timeout_ms").cast<std::int64_t>();
   options.default_timeout_ms = source.attr("default_timeout_ms").cast<std::int64_t>();
   options.default_priority = source.attr("default_priority").cast<std::int64_t>();

@@ -89,6 +89,9 @@ bool SetOption(std::string_view flag, std::string_view value, ServerOptions* ser
   if (flag == "--max-queue-delay-us") {
     return ParseInt(flag, value, {0, 10000000}, &model->max_queue_delay_us, error);
   }
+  if (flag == "--max-queue-time") {
+    return ParseDurationMs(flag, value, {0, 86400000}, &model->max_queue_time_ms, error);
+  }
   if (flag == "--run-timeout") {
     return ParseDurationMs(flag, value, {0, 86400000}, &model->run_timeout_ms, error);
   }

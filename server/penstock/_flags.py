@@ -282,6 +282,20 @@ FLAGS: tuple[Flag, ...] = (
         ),
     ),
     Flag(
+        name="--max-queue-time",
+        scope="model",
+        field="max_queue_time_ms",
+        kind="duration_ms",
+        choices=(),
+        hidden=False,
+        help=(
+            "A call without a deadline is refused with RESOURCE_EXHAUSTED, and told when to "
+            "come back, if what waits before it is predicted to take longer than this; a "
+            "large message before it is received. Calls with a deadline are judged by that. "
+            "0: 10 s, or twenty full batches where they take longer. Default: 0s."
+        ),
+    ),
+    Flag(
         name="--run-timeout",
         scope="model",
         field="run_timeout_ms",

@@ -160,6 +160,12 @@ struct ModelOptions {
   // where nothing waits. 0 to 10000000 us. 0: a free thread runs what is there at once.
   std::int64_t max_queue_delay_us = 0;
 
+  // A call without a deadline is refused with RESOURCE_EXHAUSTED, and told when to come back, if
+  // what waits before it is predicted to take longer than this; a large message before it is
+  // received. Calls with a deadline are judged by that. 0 to 86400000 ms. 0: 10 s, or twenty full
+  // batches where they take longer.
+  std::int64_t max_queue_time_ms = 0;
+
   // A run that takes longer is told to end, wherever it runs; ONNX Runtime does so between two
   // operators. Calls of its batch without a deadline are then answered with INTERNAL; the others
   // got DEADLINE_EXCEEDED at their own. The model goes on serving. Looked at every 50 ms. 0 to

@@ -52,9 +52,20 @@ bool InTime(TimeNs finish, TimeNs deadline, TimeNs now) {
   return deadline == kNever || finish <= now + Promised(deadline - now);
 }
 
-TimeNs RetryAfter(const AdmissionFacts& facts, const ServiceTime& service_time, double jitter) {
+TimeNs PredictWait(const AdmissionFacts& facts, const ServiceTime& service_time) {
   const std::int64_t batches = (facts.rows_ahead + facts.rows_max - 1) / facts.rows_max;
-  const TimeNs drained = facts.free_in + DrainTime(batches, facts.rows_max, facts, service_time);
+  return facts.free_in + DrainTime(batches, facts.rows_max, facts, service_time);
+}
+
+TimeNs WaitLimit(TimeNs configured, TimeNs batch) {
+  constexpr TimeNs kWaitMax = 10 * kSecond;
+  constexpr TimeNs kBatches = 20;
+  if (configured > 0) return configured;
+  return batch >= kNever / kBatches ? kNever : std::max(kWaitMax, kBatches * batch);
+}
+
+TimeNs RetryAfter(const AdmissionFacts& facts, const ServiceTime& service_time, double jitter) {
+  const TimeNs drained = PredictWait(facts, service_time);
   const auto spread = static_cast<TimeNs>(static_cast<double>(drained) * (0.8 + 0.4 * jitter));
   return std::max(spread, kMillisecond);
 }

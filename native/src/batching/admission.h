@@ -32,6 +32,13 @@ TimeNs PredictFinish(const AdmissionFacts& facts, TimeNs deadline, const Service
 // a little off would make all of them late instead of few.
 bool InTime(TimeNs finish, TimeNs deadline, TimeNs now);
 
+// How long it will wait for what is ahead of it, in full batches.
+TimeNs PredictWait(const AdmissionFacts& facts, const ServiceTime& service_time);
+
+// How long a request without a deadline may have to wait: what is configured, or else ten seconds,
+// but as long as twenty batches of a model whose runs are so long that its callers must be patient.
+TimeNs WaitLimit(TimeNs configured, TimeNs batch);
+
 // How long a client should stay away: what is queued drained, changed by up to a fifth by `jitter`
 // (in [0, 1)), or the refused would all come back at once. At least a millisecond.
 TimeNs RetryAfter(const AdmissionFacts& facts, const ServiceTime& service_time, double jitter);

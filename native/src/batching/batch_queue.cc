@@ -46,7 +46,7 @@ bool BatchQueue::StaleService(TimeNs now) const {
 }
 
 Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const {
-  if (entry.deadline == kNever) return {};
+  if (entry.deadline == kNever) return AdmitPatient(entry, facts);
   facts.rows_ahead = RowsAhead(entry, kNever);
   TimeNs finish = PredictFinish(facts, entry.deadline, service_time_);
   if (InTime(finish, entry.deadline, facts.now)) return {};
@@ -67,6 +67,17 @@ bool BatchQueue::Full(const QueueEntry& entry) {
   return ClassOf(entry).WaitingOf(entry.client) >= kTimesTheRoom * room;
 }
 
+// It would wait for as long as it takes; others could use what it occupies meanwhile.
+Status BatchQueue::AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) const {
+  facts.rows_ahead = RowsAhead(entry, kNever);
+  const TimeNs wait = PredictWait(facts, service_time_);
+  const TimeNs limit = WaitLimit(options_.wait_max, service_time_.Predict(facts.rows_max));
+  if (wait <= limit) return {};
+  return ResourceExhausted(StrCat("model '", options_.model, "' is busy: its queue takes ",
+                                  wait / kMillisecond, " ms to work off, at most ",
+                                  limit / kMillisecond, " are waited (max_queue_time_ms)"));
+}
+
 Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double jitter) {
   AdmissionFacts facts = asked;
   facts.rows = entry.rows;
@@ -85,7 +96,8 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
     status = ResourceExhausted(StrCat("model '", options_.model, "': its queue is full"));
   } else if (const bool idle_and_unsure = empty() && StaleService(facts.now); !idle_and_unsure) {
     status = AdmitInTime(entry, facts);
-    if (!status.ok()) ++counts_.refused_deadline;
+    if (!status.ok())
+      ++(entry.deadline == kNever ? counts_.refused_delay : counts_.refused_deadline);
   }
   if (!status.ok()) entry.result.retry_after = RetryAfter(facts, service_time_, jitter);
   return status;

@@ -35,7 +35,7 @@ struct QueueCounts {
   std::int64_t refused_full = 0;                      // max_queue_size
   std::int64_t refused_deadline = 0;  // could not have been in time, seen at arrival
   std::int64_t refused_late = 0;      // and seen later
-  std::int64_t refused_delay = 0;     // no deadline, but the queue does not drain
+  std::int64_t refused_delay = 0;     // no deadline, but the queue does not drain, or not soon
   std::int64_t expired = 0;           // the deadline passed in the queue
 };
 
@@ -49,6 +49,7 @@ class BatchQueue final {
     std::int64_t size_max = 10'000;   // entries that may wait
     TimeNs delay_max = 0;             // that a batch may wait for more; 0: not at all
     TimeNs delay_target = 0;          // see queue_delay.h
+    TimeNs wait_max = kNever;         // of entries without a deadline, see WaitLimit
     TimeNs run_timeout = 0;           // see run_watch.h
     std::vector<BatchDuration> durations;
   };
@@ -116,6 +117,7 @@ class BatchQueue final {
   void PutBack(QueueEntry& entry);
   std::int64_t RowsMax(bool contended) const;
   Status AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const;
+  Status AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) const;
   std::int64_t RowsAhead(const QueueEntry& entry, TimeNs deadline) const;
   bool StaleService(TimeNs now) const;
   bool Full(const QueueEntry& entry);

@@ -106,6 +106,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .queue_size_max = options.max_queue_size,
            .queue_delay_max = options.max_queue_delay_us * kMicrosecond,
            .queue_delay_target = options.queue_delay_target_ms * kMillisecond,
+           .queue_wait_max = options.max_queue_time_ms * kMillisecond,
            .run_timeout = options.run_timeout_ms * kMillisecond,
            .default_timeout = options.default_timeout_ms * kMillisecond,
            .default_priority = static_cast<int>(options.default_priority)},

@@ -30,6 +30,7 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
                                               .size_max = config.queue_size_max,
                                               .delay_max = config.queue_delay_max,
                                               .delay_target = config.queue_delay_target,
+                                              .wait_max = config.queue_wait_max,
                                               .run_timeout = config.run_timeout,
                                               .durations = version->warmup_.durations});
   version->cells_ = std::vector<metrics::ModelCells>(config.loops);

@@ -25,6 +25,7 @@ struct ModelConfig {
   std::int64_t queue_size_max = 10'000;
   TimeNs queue_delay_max = 0;
   TimeNs queue_delay_target = 0;
+  TimeNs queue_wait_max = 0;
   TimeNs run_timeout = 0;      // 0: by what is expected, see batching/run_watch.h
   TimeNs default_timeout = 0;  // 0: none
   int default_priority = kPriorityHighest;

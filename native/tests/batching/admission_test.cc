@@ -114,5 +114,14 @@ TEST(QueueDelayTest, TargetZero_NeverRefuses) {
   }
 }
 
+TEST(AdmissionTest, WaitLimit_IsTenSecondsOrTwentyBatches) {
+  EXPECT_EQ(WaitLimit(kSecond, kSecond), kSecond);
+  EXPECT_EQ(WaitLimit(0, 0), 10 * kSecond);
+  EXPECT_EQ(WaitLimit(0, 500 * kMillisecond), 10 * kSecond);
+  EXPECT_EQ(WaitLimit(0, 2 * kSecond), 40 * kSecond);
+  EXPECT_EQ(WaitLimit(kNever, kSecond), kNever);
+  EXPECT_EQ(WaitLimit(0, kNever / 2), kNever);
+}
+
 }  // namespace
 }  // namespace penstock

@@ -234,5 +234,19 @@ TEST_F(BatchQueueTest, StandingQueue_RefusesThoseWithoutDeadline) {
   EXPECT_EQ(taken_.refused.front()->result.status.code(), StatusCode::kResourceExhausted);
 }
 
+TEST_F(BatchQueueTest, LongQueue_TakesNobodyWithoutADeadline) {
+  Make({.limits = kEight, .wait_max = 24 * kMillisecond});
+  // Two full batches of 12 ms.
+  for (int i = 0; i < 16; ++i) ASSERT_TRUE(Ask({}).ok());
+  ASSERT_TRUE(Ask({}).ok());
+  const Status status = Ask({});
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(status.message().find("max_queue_time_ms"), std::string_view::npos);
+  EXPECT_GE(entries_.back()->result.retry_after, 24 * kMillisecond);
+  EXPECT_EQ(queue_->counts().refused_delay, 1);
+  EXPECT_TRUE(Ask({.deadline = kStart + kSecond}).ok()) << "it says itself how long it waits";
+  EXPECT_TRUE(Ask({.priority = 1}).ok()) << "nothing waits before it";
+}
+
 }  // namespace
 }  // namespace penstock
