@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -15,15 +17,30 @@ namespace {
 
 // One connection's share of a turn: a few large reads, or many small ones received in place.
 constexpr std::size_t kReadBytesPerTurn = std::size_t{512} << 10;
-// And of calls: a turn that takes in thousands has forgotten the first when it comes to answer it,
-// and every one of them costs several times as much. The rest waits in the socket.
-constexpr std::int64_t kCallsPerTurn = 64;
 constexpr std::size_t kSlicesPerWrite = 64;
 // One connection's share of the output side of a turn; a fast reader gets the rest next turn.
 constexpr std::size_t kWriteBytesPerTurn = std::size_t{4} << 20;
 
+// What a connection sends may wait so long before it is read: twice what its calls may wait in a
+// queue by default.
+constexpr TimeNs kSocketDelayMax = kSecond;
+
 // How long a peer may take to close its side.
 constexpr TimeNs kLingerMax = kSecond;
+
+// What a connection may take of a turn in small messages. A turn that takes in thousands has
+// forgotten the first when it comes to answer it, and each of them costs several times as much: the
+// more connections are ready, the smaller is the share, and the rest waits in the socket.
+struct SmallShare {
+  std::int64_t calls = 0;
+  std::size_t bytes = 0;  // of one read
+};
+
+SmallShare SmallShareOf(int ready) {
+  return {.calls = std::clamp(2048 / ready, 8, 64),
+          .bytes = std::clamp((std::size_t{1} << 20) / static_cast<std::size_t>(ready),
+                              std::size_t{4} << 10, std::size_t{64} << 10)};
+}
 
 std::size_t TotalOf(std::span<const iovec> pieces) {
   std::size_t total = 0;
@@ -41,7 +58,8 @@ SocketConnection::SocketConnection(UniqueFd fd, IoLoop& loop, grpc::CallContext&
       calls_(context.cells),
       write_stall_timeout_(context.limits.write_stall_timeout),
       grpc_(context, *this, loop.now()),
-      wrote_at_(loop.now()) {
+      wrote_at_(loop.now()),
+      delay_(kSocketDelayMax) {
   grpc_.set_client(PeerAddressKey(fd_.get()));
 }
 
@@ -70,12 +88,18 @@ void SocketConnection::OnReady(std::uint32_t events) {
 
 void SocketConnection::Read() {
   std::size_t taken = 0;
+  const SmallShare share = SmallShareOf(loop_.ready());
   const std::int64_t calls_before = calls_.Get(metrics::Counter::kCallsAccepted);
   while (taken < kReadBytesPerTurn) {
-    const std::span<const iovec> space = grpc_.ReceiveSpace();
+    std::span<const iovec> space = grpc_.ReceiveSpace();
+    iovec part = space.front();
+    if (grpc_.in_shared_buffer()) {
+      part.iov_len = std::min(part.iov_len, share.bytes);
+      space = {&part, 1};
+    }
     const ssize_t n = readv(fd_.get(), space.data(), static_cast<int>(space.size()));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0 && errno == EAGAIN) return NoteDelay(taken, /*drained=*/true);
     if (n <= 0) {
       broken_ = true;
       return;
@@ -87,12 +111,23 @@ void SocketConnection::Read() {
       closing_ = true;
       return;
     }
-    if (!all_filled) return;
-    if (calls_.Get(metrics::Counter::kCallsAccepted) - calls_before >= kCallsPerTurn) {
+    if (!all_filled) return NoteDelay(taken, /*drained=*/true);
+    if (calls_.Get(metrics::Counter::kCallsAccepted) - calls_before >= share.calls) {
       loop_.RunSoon();
-      return;
+      break;
     }
   }
+  NoteDelay(taken, /*drained=*/false);
+}
+
+// How long what a turn leaves behind has to wait.
+void SocketConnection::NoteDelay(std::size_t read, bool drained) {
+  delay_.Read(read, drained, loop_.now());
+  int unread = 0;
+  if (!drained && !delay_.marked() && ioctl(fd_.get(), FIONREAD, &unread) == 0 && unread > 0) {
+    delay_.Mark(static_cast<std::size_t>(unread), loop_.now());
+  }
+  grpc_.SetOverload(delay_.overloaded() ? delay_.delay() : 0);
 }
 
 // What a peer still sends when all is said. Read, because closing a socket with unread bytes makes

@@ -6,6 +6,7 @@
 
 #include "base/intrusive_list.h"
 #include "base/unique_fd.h"
+#include "frontend/socket_delay.h"
 #include "grpc/server_connection.h"
 #include "runtime/io_loop.h"
 
@@ -50,6 +51,7 @@ class SocketConnection final : public Pollable,
 
  private:
   void Read();
+  void NoteDelay(std::size_t read, bool drained);
   void Discard();
   bool WriteSome();
   State Linger();
@@ -64,6 +66,7 @@ class SocketConnection final : public Pollable,
   std::uint32_t watched_events_ = 0;
   TimeNs wrote_at_;
   bool write_blocked_ = false;
+  SocketDelay delay_;
   // open --> closing_ (nothing more is heard; what is left to say is written) --> lingering_ (all
   // is said; the peer closes) --> broken_ (the socket is of no use any more)
   bool closing_ = false;

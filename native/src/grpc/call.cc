@@ -30,6 +30,10 @@ std::size_t LengthOf(const std::array<std::byte, kMessagePrefixSize>& prefix) {
   return length;
 }
 
+Status BudgetFull() {
+  return ResourceExhausted("the server holds as many request bytes as it may");
+}
+
 }  // namespace
 
 Call* Call::Create(CallContext& context, ServerConnection& connection, http2::StreamId id) {
@@ -73,10 +77,22 @@ void Call::OnHeadersEnd() {
     Respond(Unimplemented(StrCat("method '", status_text_, "' is not served here")));
   } else if (timeout_malformed_) {
     Respond(InvalidArgument("grpc-timeout: expected 1 to 8 digits and one of H M S m u n"));
+  } else if (connection_->overload_wait_ > 0 && method_->sheddable()) {
+    Shed();
   } else if (timeout_ != kNever) {
     deadline_ = AddSaturated(connection_->now_, timeout_);
     context_.timers.Arm(*this, deadline_);
   }
+}
+
+// The message, whatever of it is there or yet to come, is skipped.
+void Call::Shed() {
+  const TimeNs wait = connection_->overload_wait_;
+  context_.cells.Add(metrics::Counter::kCallsShed);
+  // Spread by a fifth up and down, or the refused would all come back at once.
+  SetRetryAfter(wait * 4 / 5 + wait * 2 / 5 * (id_ / 2 % 32) / 32);
+  Respond(ResourceExhausted(StrCat("the server is overloaded: requests wait for ",
+                                   wait / kMillisecond, " ms before they are read")));
 }
 
 // What is not gRPC gets HTTP's own answers, and is not counted as a call.
@@ -149,7 +165,7 @@ void Call::OnPrefix(std::span<const std::byte> rest) {
     OnReserved();
   } else if (fits_window || method_->streaming()) {
     // The peer has sent it already: it cannot wait outside.
-    Refuse(ResourceExhausted("the server holds as many request bytes as it may"));
+    Refuse(BudgetFull());
     return;
   } else {
     context_.budget.Wait(*this);
@@ -239,6 +255,12 @@ void Call::TightenDeadline(TimeNs deadline) {
   if (deadline >= deadline_ || concluded_) return;
   deadline_ = deadline;
   context_.timers.Arm(*this, deadline_);
+}
+
+Status Call::ReserveMore(std::size_t bytes) {
+  if (!context_.budget.TryReserve(bytes)) return BudgetFull();
+  reserved_bytes_ += bytes;
+  return {};
 }
 
 void Call::SetRetryAfter(TimeNs retry_after) {

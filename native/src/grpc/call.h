@@ -45,6 +45,9 @@ class Call final : public http2::Stream, public Timer, public BudgetWaiter, publ
   void TightenDeadline(TimeNs deadline);
   // Equal for all calls from one address.
   std::uint64_t client() const;
+  // Memory that the method needs beside the message, given back with the call. RESOURCE_EXHAUSTED
+  // where the loop's byte budget has no room for it.
+  Status ReserveMore(std::size_t bytes);
   // Told with the status when the call ends: when the client should come back. Before Finish, or
   // before OnMessageBegin returns its error.
   void SetRetryAfter(TimeNs retry_after);
@@ -97,6 +100,7 @@ class Call final : public http2::Stream, public Timer, public BudgetWaiter, publ
   bool SendsNothingSince(TimeNs time) const;
 
   bool CheckHeaders();
+  void Shed();
   void OnPrefix(std::span<const std::byte> rest);
   void OnMessageComplete();
   void Conclude(StatusCode code);

@@ -28,6 +28,10 @@ class Method {
   // the peer has sent exactly one message and closed its side.
   virtual bool streaming() const { return false; }
 
+  // True: a call may be refused by its headers alone while its connection is overloaded. Not for
+  // what an operator or a load balancer asks.
+  virtual bool sheddable() const { return false; }
+
   // A message of `length` bytes begins; `head` holds those of its first bytes that are there. An
   // error refuses the call before the message is received.
   virtual Result<MessagePlan> OnMessageBegin(Call& /*call*/, std::size_t /*length*/,

@@ -65,6 +65,8 @@ class ServerConnection final : public http2::StreamEvents {
   ~ServerConnection();
 
   std::span<const iovec> ReceiveSpace() { return http2_.ReceiveSpace(); }
+  // Whether that is the buffer in which small messages come, nobody's yet.
+  bool in_shared_buffer() const { return http2_.in_shared_buffer(); }
   // See http2::Connection::Received.
   Status Received(std::size_t n, TimeNs now);
   void Pump() { http2_.Pump(); }
@@ -78,6 +80,9 @@ class ServerConnection final : public http2::StreamEvents {
   void FinishShutdown();
   // Calls whose stream or method has not let go yet.
   std::size_t calls_alive() const { return calls_alive_; }
+  // While `wait` is not 0, new calls of sheddable methods are refused by their headers: what the
+  // peer sends waits that long before it is read.
+  void SetOverload(TimeNs wait) { overload_wait_ = wait; }
   // Who the peer is: equal for connections from one address. Before the first byte.
   void set_client(std::uint64_t client) { client_ = client; }
 
@@ -96,6 +101,7 @@ class ServerConnection final : public http2::StreamEvents {
   CallContext& context_;
   ConnectionHost& host_;
   std::uint64_t client_ = 0;
+  TimeNs overload_wait_ = 0;
   TimeNs now_;  // of the last event from outside
   http2::Connection http2_;
   IntrusiveList<Call, Call> calls_;

@@ -112,6 +112,8 @@ class Connection final {
 
   // Where the next bytes go: one or two pieces, to be filled in order.
   std::span<const iovec> ReceiveSpace();
+  // Whether the space is the connection's own buffer: fewer bytes may be read there, at no cost.
+  bool in_shared_buffer() const { return space_[0].iov_base == buffer_.get(); }
   // `n` bytes were read into the space. An error means the connection must end: write what is left
   // of output (a GOAWAY) and close; no byte may be given any more.
   Status Received(std::size_t n, TimeNs now);

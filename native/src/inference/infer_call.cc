@@ -29,8 +29,15 @@ void InferCall::Start(InferContext& context, grpc::Call& call, Buffer message) {
 Status InferCall::Admit() {
   RETURN_IF_ERROR(wire::DecodeInferRequest(message_.bytes(), request_));
   ASSIGN_OR_RETURN(model_, context_.models.Resolve(request_.model_name, request_.model_version));
-  RETURN_IF_ERROR(BindRequest(request_, *model_, context_.buffers, tensors_));
+  RETURN_IF_ERROR(CheckRequest(request_, *model_, tensors_));
+  if (!tensors_.typed.empty()) RETURN_IF_ERROR(Convert());
   return Prioritise();
+}
+
+// Typed contents become up to eight times as long; that counts as the message does.
+Status InferCall::Convert() {
+  RETURN_IF_ERROR(call_->ReserveMore(ConvertedBytes(tensors_)));
+  return ConvertTyped(*model_, context_.buffers, tensors_);
 }
 
 // Its priority and its deadline: of what the client and the model's settings say, the earlier.
@@ -116,7 +123,7 @@ class ForeseenEntry final : public QueueEntry {
 }  // namespace
 
 Status InferCall::Foresee(InferContext& context, grpc::Call& call, const wire::RequestHead& head) {
-  if (head.model_name.empty() || call.deadline() == kNever) return {};
+  if (head.model_name.empty()) return {};
   const Result<const ModelVersion*> model =
       context.models.Resolve(head.model_name, head.model_version);
   // An unknown model is said when the whole request is there: its version may be yet to come.

@@ -56,6 +56,7 @@ class InferCall final : public QueueEntry {
 
  private:
   Status Admit();
+  Status Convert();
   Status Prioritise();
   void Enqueue();
   void Deliver() override;

@@ -22,6 +22,8 @@ class InferMethod final : public grpc::Method {
  public:
   explicit InferMethod(InferContext& context) : context_(context) {}
 
+  bool sheddable() const override { return true; }
+
   // A large tensor is received where the engine can read it best; small ones are copied into a
   // batch anyway.
   Result<grpc::MessagePlan> OnMessageBegin(grpc::Call& call, std::size_t length,

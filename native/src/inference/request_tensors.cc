@@ -169,12 +169,20 @@ Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,
   return {};
 }
 
-Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors) {
-  const auto padded = [](std::size_t size) {
-    return (size + BufferPool::kAlignment - 1) / BufferPool::kAlignment * BufferPool::kAlignment;
-  };
+std::size_t Padded(std::size_t size) {
+  return (size + BufferPool::kAlignment - 1) / BufferPool::kAlignment * BufferPool::kAlignment;
+}
+
+}  // namespace
+
+std::size_t ConvertedBytes(const RequestTensors& tensors) {
   std::size_t total = 0;
-  for (const RequestTensors::Typed& input : tensors.typed) total += padded(input.byte_count);
+  for (const RequestTensors::Typed& input : tensors.typed) total += Padded(input.byte_count);
+  return total;
+}
+
+Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors) {
+  const std::size_t total = ConvertedBytes(tensors);
   if (total == 0) return {};
   tensors.converted = buffers.Get(total);
   std::byte* to = tensors.converted.data();
@@ -186,12 +194,10 @@ Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTenso
       return InputError(model.inputs()[input.index].name, std::string(status.message()));
     }
     view.data = data;
-    to += padded(input.byte_count);
+    to += Padded(input.byte_count);
   }
   return {};
 }
-
-}  // namespace
 
 void RequestTensors::Clear() {
   inputs.clear();
@@ -203,6 +209,12 @@ void RequestTensors::Clear() {
 
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
                    BufferPool& buffers, RequestTensors& tensors) {
+  RETURN_IF_ERROR(CheckRequest(request, model, tensors));
+  return ConvertTyped(model, buffers, tensors);
+}
+
+Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,
+                    RequestTensors& tensors) {
   tensors.Clear();
   const bool raw = !request.raw_input_contents.empty();
   if (raw) RETURN_IF_ERROR(CheckRawEntries(request));
@@ -219,8 +231,7 @@ Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
     }
   }
   RETURN_IF_ERROR(BindRows(model, tensors));
-  RETURN_IF_ERROR(BindOutputs(request, model, tensors));
-  return tensors.typed.empty() ? Status() : ConvertTyped(model, buffers, tensors);
+  return BindOutputs(request, model, tensors);
 }
 
 }  // namespace penstock

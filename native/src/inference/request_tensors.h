@@ -32,8 +32,15 @@ struct RequestTensors {
   void Clear();
 };
 
+// The two halves of BindRequest, for who must account for memory: after the first, all is right but
+// the values of typed contents, which become `ConvertedBytes` more, at most 8 for each of theirs.
+Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,
+                    RequestTensors& tensors);
+std::size_t ConvertedBytes(const RequestTensors& tensors);
+Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors);
+
 // INVALID_ARGUMENT with what was wrong, what was expected and where. Typed contents are converted
-// last, when all else is right, into memory from `buffers`: at most 8 bytes for each of theirs.
+// last, when all else is right, into memory from `buffers`.
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
                    BufferPool& buffers, RequestTensors& tensors);
 

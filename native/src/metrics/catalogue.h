@@ -17,6 +17,7 @@ enum class Counter : std::uint8_t {
   kCallsReleased,  // finished and nothing uses their memory any more
   kCallsCancelled,
   kCallsExpired,
+  kCallsShed,       // refused by their headers, under overload
   kRequestsInline,  // answered from a run on their own loop
   kRequestsPool,    // from a run on a compute thread
   kCount,

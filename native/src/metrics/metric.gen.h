@@ -16,6 +16,7 @@ enum class Metric : std::uint8_t {
   kCalls,
   kCallsCancelledTotal,
   kCallsExpiredTotal,
+  kCallsShedTotal,
   kLoopStallsTotal,
   kModelCallsTotal,
   kModelRowsTotal,
@@ -41,7 +42,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 22> kMetrics = {{
+inline constexpr std::array<MetricInfo, 23> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -54,6 +55,8 @@ inline constexpr std::array<MetricInfo, 22> kMetrics = {{
      "Calls that ended as CANCELLED: by their client, or with their connection."},
     {"penstock_calls_expired_total", "counter",
      "Calls that ended as DEADLINE_EXCEEDED."},
+    {"penstock_calls_shed_total", "counter",
+     "ModelInfer calls refused by their headers alone: what their connection sends waits for more than a second before it is read."},
     {"penstock_loop_stalls_total", "counter",
      "Turns of an event loop that took 250 ms or more: its connections waited. Each is logged."},
     {"penstock_model_calls_total", "counter",
@@ -73,7 +76,7 @@ inline constexpr std::array<MetricInfo, 22> kMetrics = {{
     {"penstock_model_batches_total", "counter",
      "Batches taken by compute threads, by why they held no more: full, idle (nothing else waited), deadline, delay (max_queue_delay_us), shape. Runs on event loops are not in it."},
     {"penstock_model_refused_total", "counter",
-     "Calls refused by the queue: full (max_queue_size), deadline (could not be in time, seen at arrival), late (the same, seen later), delay (the queue does not drain)."},
+     "Calls refused by the queue: full (max_queue_size), deadline (could not be in time, seen at arrival), late (the same, seen later), delay (no deadline, but the queue does not drain, or not within max_queue_time_ms)."},
     {"penstock_model_expired_in_queue_total", "counter",
      "Calls whose deadline had passed when their batch was taken; they were not run."},
     {"penstock_model_waiting", "gauge",

@@ -47,6 +47,7 @@ void IoLoop::Run() {
     CHECK(ready >= 0 || errno == EINTR);
     activity_.Begin();
     now_ = clock_.Now();
+    ready_ = std::max(ready, 1);
     for (int i = 0; i < ready; ++i) {
       auto* pollable = static_cast<Pollable*>(events[static_cast<std::size_t>(i)].data.ptr);
       if (pollable != nullptr) {

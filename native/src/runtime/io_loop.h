@@ -58,6 +58,8 @@ class IoLoop final : public Mailbox {
   TimeNs now() const { return now_; }
   const Clock& clock() const { return clock_; }
   TimerWheel& timers() { return timers_; }
+  // Descriptors that this turn found ready, at least 1.
+  int ready() const { return ready_; }
   Status Watch(int fd, std::uint32_t events, Pollable& pollable);
   void Rewatch(int fd, std::uint32_t events, Pollable& pollable);
   void Unwatch(int fd);
@@ -80,6 +82,7 @@ class IoLoop final : public Mailbox {
   TimerWheel timers_;
   TimeNs now_;
   Activity activity_;
+  int ready_ = 1;
   bool run_soon_ = false;
   TimeNs rest_ = 0;
   std::vector<TurnHook*> hooks_;

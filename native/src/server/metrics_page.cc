@@ -21,6 +21,7 @@ void AddFrontend(PrometheusText& text, const frontend::Frontend& frontend,
   add(Metric::kCalls, frontend.live_calls());
   add(Metric::kCallsCancelledTotal, frontend.Count(Counter::kCallsCancelled));
   add(Metric::kCallsExpiredTotal, frontend.Count(Counter::kCallsExpired));
+  add(Metric::kCallsShedTotal, frontend.Count(Counter::kCallsShed));
   add(Metric::kLoopStallsTotal, loop_stalls);
 }
 

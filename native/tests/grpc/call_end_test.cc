@@ -497,5 +497,24 @@ TEST_F(BudgetTest, RandomLives_EndWithNothingLeft) {
   }
 }
 
+class CallReserveTest : public CallEndTest {
+ protected:
+  CallReserveTest() : CallEndTest({}, 1000) {}
+};
+
+TEST_F(CallReserveTest, ReserveMore_CountsUntilTheCallEnds) {
+  const std::int32_t id = Held();
+  grpc::Call& call = *unary_.held[0];
+  EXPECT_TRUE(call.ReserveMore(900).ok());
+  EXPECT_EQ(budget_.used(), 901U);
+  EXPECT_EQ(call.ReserveMore(100).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(budget_.used(), 901U);
+  unary_.held.clear();
+  call.Finish({});
+  Talk();
+  EXPECT_EQ(StatusOf(id), 0);
+  EXPECT_EQ(budget_.used(), 0U);
+}
+
 }  // namespace
 }  // namespace penstock::grpc

@@ -323,5 +323,31 @@ TEST_F(CallTest, StreamingRepliesNobodyReads_AreBounded) {
   peer.Disconnect();
 }
 
+TEST_F(CallTest, Overload_RefusesByTheHeadersAloneAndOnlyWhatMayBeRefused) {
+  unary_.is_sheddable = true;
+  connection().SetOverload(2 * kSecond);
+  const std::int32_t shed = client().Request(GrpcHeaders(kUnaryPath), frames::Message("x"));
+  const std::int32_t other = client().Request(GrpcHeaders(kStreamPath), frames::Message("y"));
+  Talk();
+  EXPECT_EQ(StatusOf(shed), 8);
+  EXPECT_NE(MessageOf(shed).find("overloaded"), std::string::npos);
+  const int pushback = std::stoi(client().reply(shed).Find("grpc-retry-pushback-ms"));
+  EXPECT_GE(pushback, 1600);
+  EXPECT_LE(pushback, 2400);
+  EXPECT_EQ(unary_.begun, 0) << "not even its length was looked at";
+  EXPECT_EQ(buffers_.live(), 0);
+  EXPECT_EQ(Count(metrics::Counter::kCallsShed), 1);
+  EXPECT_EQ(StatusOf(other), 0);
+
+  connection().SetOverload(0);
+  const std::int32_t later = client().Request(GrpcHeaders(kUnaryPath), frames::Message("x"));
+  Talk();
+  ASSERT_EQ(unary_.held.size(), 1U);
+  Reply(*unary_.held[0], "z");
+  unary_.Finish(*unary_.held[0]);
+  Talk();
+  EXPECT_EQ(StatusOf(later), 0);
+}
+
 }  // namespace
 }  // namespace penstock::grpc

@@ -23,6 +23,7 @@ class FakeMethod final : public grpc::Method {
   explicit FakeMethod(bool is_streaming = false) : streaming_(is_streaming) {}
 
   bool streaming() const override { return streaming_; }
+  bool sheddable() const override { return is_sheddable; }
   Result<grpc::MessagePlan> OnMessageBegin(grpc::Call& /*call*/, std::size_t length,
                                            std::span<const std::byte> /*head*/) override {
     ++begun;
@@ -63,6 +64,7 @@ class FakeMethod final : public grpc::Method {
   std::size_t aligned_at = 0;
   bool finish_at_half_close = true;
   bool release_at_once = true;
+  bool is_sheddable = false;
 
   std::vector<std::string> messages;
   std::vector<std::size_t> lengths;
