@@ -65,6 +65,12 @@ class BatchQueue final {
   std::int64_t version() const { return options_.version; }
   TimeNs run_timeout() const { return options_.run_timeout; }
 
+  // Event loops that run this model themselves; they alone teach its service time then. What is
+  // left to a compute thread waits for a core that the loops keep busy: it would tell of the core,
+  // and a model that seems slow for that would leave its loops for the pool that cannot run it.
+  void NoteLoop(int change) { loops_.fetch_add(change, std::memory_order_relaxed); }
+  bool runs_on_loops() const { return loops_.load(std::memory_order_relaxed) > 0; }
+
   // Every run, under way or yet to come, is told to end. Any thread.
   void EndRuns() { ending_.store(true); }
   bool ending() const { return ending_.load(); }
@@ -132,6 +138,7 @@ class BatchQueue final {
   // The loops that run inline teach it, too.
   mutable ServiceTime service_time_;
   std::atomic<bool> ending_{false};
+  std::atomic<int> loops_{0};
   mutable metrics::Cell terminated_;
   mutable std::atomic<TimeNs> cpu_time_{0};
 

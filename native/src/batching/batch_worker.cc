@@ -19,8 +19,12 @@ void PostHome(std::span<QueueEntry* const> entries) {
   for (Post& post : posts) post.home->Post(post.chain);
 }
 
-TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
-                   TimeNs began, const Clock& clock) {
+namespace {
+
+enum class Teach : std::uint8_t { kYes, kNo };
+
+TimeNs RunTimed(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
+                TimeNs began, const Clock& clock, Teach teach) {
   const bool in_one_piece = runner.Run(queue, batch);
   const TimeNs ended = clock.Now();
   std::int64_t rows = 0;
@@ -29,8 +33,15 @@ TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry*
     entry->result.started_at = began;
     entry->result.ended_at = ended;
   }
-  if (in_one_piece) queue.service_time().Observe(rows, ended - began);
+  if (in_one_piece && teach == Teach::kYes) queue.service_time().Observe(rows, ended - began);
   return ended;
+}
+
+}  // namespace
+
+TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* const> batch,
+                   TimeNs began, const Clock& clock) {
+  return RunTimed(runner, queue, batch, began, clock, Teach::kYes);
 }
 
 bool BatchWorker::WorkOnce() {
@@ -65,7 +76,8 @@ void BatchWorker::RunUnasked(BatchQueue& queue, QueueEntry& entry) {
 
 void BatchWorker::RunBatch() {
   const TimeNs used = ThreadCpuTime();
-  RunObserved(runner_, *taken_.queue, taken_.batch, taken_.began, clock_);
+  const Teach teach = taken_.queue->runs_on_loops() ? Teach::kNo : Teach::kYes;
+  RunTimed(runner_, *taken_.queue, taken_.batch, taken_.began, clock_, teach);
   taken_.queue->AddCpuTime(ThreadCpuTime() - used);
 }
 

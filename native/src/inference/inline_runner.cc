@@ -17,6 +17,7 @@ InlineRunner::InlineRunner(const Resources& resources)
     Pending& pending = pending_[model->index()];
     pending.model = model.get();
     pending.place.on_loop = model->warmup().run_inline;
+    if (pending.place.on_loop) model->queue().NoteLoop(1);
   }
 }
 
@@ -73,6 +74,7 @@ void InlineRunner::Place(Pending& pending, TimeNs now) {
   const RunPlace place = ChooseRunPlace(pending.place, one_row, now);
   if (place.on_loop == pending.place.on_loop) return;
   pending.place = place;
+  pending.model->queue().NoteLoop(place.on_loop ? 1 : -1);
   if (!place.on_loop) pending.model->cells(loop_index_).AddLeftLoop();
   logger_.Warning(place.on_loop ? "a model is fast again and runs on its event loop"
                                 : "a model has become slow and leaves its event loop",

@@ -10,6 +10,12 @@
 namespace penstock {
 namespace {
 
+class Home final : public Mailbox {
+ public:
+  void Wake() override {}
+  void Deliver() { DeliverAll(); }
+};
+
 class InlineRunnerTest : public testing::Test {
  protected:
   // Models [-1,2] -> [-1,2] by their order; all before Start.
@@ -36,6 +42,7 @@ class InlineRunnerTest : public testing::Test {
   }
   TestEntry& Enqueue(std::size_t model, std::int64_t rows = 1, TimeNs deadline = kNever) {
     TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
+    entry.home = &home_;
     entry.AddInput(rows, 2, static_cast<float>(10 * entries_.size()));
     entry.deadline = deadline;
     models_of_entries_.push_back(models_.versions()[model].get());
@@ -78,14 +85,9 @@ class InlineRunnerTest : public testing::Test {
   }
   // What a compute thread does with all that was handed over.
   void RunPool() {
-    Scheduler::Taken taken;
-    TimeNs wake_at = kNever;
-    BatchRunner runner(watchdog_);
-    while (scheduler_.TryNext(clock_.Now(), taken, wake_at)) {
-      RunObserved(runner, *taken.queue, taken.batch, taken.began, clock_);
-      scheduler_.Done(taken);
-      for (QueueEntry* entry : taken.batch) entry->Deliver();
-    }
+    BatchWorker worker(scheduler_, clock_, watchdog_);
+    while (scheduler_.Look(models_.versions()[0]->queue()).waiting > 0) worker.WorkOnce();
+    home_.Deliver();
   }
   // A turn with one request; whether the loop ran it.
   bool RunsOnLoop() {
@@ -99,6 +101,7 @@ class InlineRunnerTest : public testing::Test {
   TimeNs cost_ = 0;
   static constexpr auto kInline = WarmupConfig::Execution::kInline;
   static constexpr auto kPool = WarmupConfig::Execution::kPool;
+  Home home_;
   ManualClock clock_;
   ModelTable models_;
   std::vector<FakeSession*> sessions_;
@@ -235,6 +238,25 @@ TEST_F(InlineRunnerTest, Times_FollowEachOther) {
   EXPECT_EQ(models_.versions()[0]->queue().cpu_time(), 200 * kMicrosecond) << "two runs in a turn";
   EXPECT_EQ(runner_->RunTurn(clock_.Now()), 0) << "nothing to do";
   EXPECT_EQ(RemoveHandedOver(), 1);
+}
+
+// Compute threads that starve beside a busy loop must not make the model seem slow.
+TEST_F(InlineRunnerTest, SlowRunsInThePool_DoNotDriveAModelFromItsLoop) {
+  AddChangingModel();
+  Start();
+  for (int turn = 0; turn < 200; ++turn) {
+    for (int i = 0; i < 500; ++i) Enqueue(0);
+    cost_ = 5 * kMicrosecond;
+    RunTurn();
+    ASSERT_GT(scheduler_.Look(models_.versions()[0]->queue()).waiting, 0) << "too few for a turn";
+    cost_ = 20 * kMillisecond;
+    RunPool();
+    entries_.clear();
+    models_of_entries_.clear();
+  }
+  cost_ = 5 * kMicrosecond;
+  EXPECT_TRUE(RunsOnLoop());
+  EXPECT_EQ(models_.versions()[0]->Counts().left_loop, 0);
 }
 
 TEST_F(InlineRunnerTest, PoolModel_IsHandedOverWhole) {
