@@ -181,7 +181,6 @@ def test_jpeg_of_every_mode_gives_pillows_bytes(mode: str, color: str, progressi
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-# The last two are so large that they are resized while they are being decoded.
 @pytest.mark.parametrize(
     "size", [(640, 480), (480, 640), (341, 257), (1201, 901), (1600, 450)], ids=str
 )

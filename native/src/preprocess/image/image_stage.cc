@@ -11,15 +11,6 @@
 namespace penstock::preprocess {
 namespace {
 
-// About what a core's own cache holds. A smaller picture is still in it when it has been decoded,
-// and going to and fro between decoder and resize costs more (measured: 15 % at 640x480).
-constexpr std::size_t kStreamedBytesMin = std::size_t{2} << 20;
-
-std::size_t BytesOf(const RawPicture& raw) {
-  return static_cast<std::size_t>(raw.size.width) * static_cast<std::size_t>(raw.size.height) *
-         static_cast<std::size_t>(ChannelsOf(raw.kind));
-}
-
 class ImageScratch final : public RowScratch {
  public:
   Decoder decoder;
@@ -63,9 +54,8 @@ class ImageStage final : public RowStage {
                  ImageScratch& image) const {
     ASSIGN_OR_RETURN(const std::unique_ptr<JpegFile> jpeg, JpegFile::Open(file, plan_.decode));
     const RawPicture& raw = jpeg->raw();
-    // Rows of a large picture go from the decoder into the resize while they are in the caches,
-    // where that can be.
-    if (raw.orientation == 1 && BytesOf(raw) >= kStreamedBytesMin) {
+    // Rows go from the decoder into the resize while they are in the caches, where that can be.
+    if (raw.orientation == 1) {
       ASSIGN_OR_RETURN(const Framing framing, FrameDecoded(raw.size, raw.full_size));
       std::unique_ptr<RowSource> rows;
       if (Resizer::TakesRows(raw.size, framing, plan_.filter)) {
