@@ -120,7 +120,12 @@ TokenizerSpec SpecOf(py::handle source) {
 std::vector<std::string_view> ViewTexts(const py::list& texts) {
   std::vector<std::string_view> views;
   views.reserve(texts.size());
-  for (const py::handle text : texts) {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    // Each is somewhere else in memory.
+    if (i + 4 < texts.size()) {
+      __builtin_prefetch(PyList_GET_ITEM(texts.ptr(), static_cast<py::ssize_t>(i + 4)));
+    }
+    const py::handle text = PyList_GET_ITEM(texts.ptr(), static_cast<py::ssize_t>(i));
     char* data = nullptr;
     py::ssize_t size = 0;
     if (PyUnicode_Check(text.ptr())) {

@@ -1,6 +1,7 @@
 #include "preprocess/text/word_piece.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "preprocess/text/utf8.h"
@@ -32,17 +33,36 @@ WordPiece::WordPiece(const std::vector<TrieEntry>& beginnings, std::vector<TrieE
       characters_max_(characters_max) {}
 
 std::uint32_t* WordPiece::Append(const WordSpans& words, std::uint32_t* ids) const {
-  for (std::size_t i = 0; i < words.starts.size(); ++i) {
-    const std::uint8_t* const word = words.bytes + words.starts[i];
-    const std::size_t length = words.ends[i] - words.starts[i];
-    if (length <= ShortWord::kLengthMax && length <= characters_max_) {
-      const std::uint32_t id = whole_.Find(ShortWord::Read(word, length));
-      if (id != kNoId) {
-        *ids++ = id;
-        continue;
-      }
+  // Short words are looked up in groups, so that the memory is asked for several at once.
+  constexpr std::size_t kGroup = 16;
+  struct Key {
+    ShortWord word;
+    std::uint64_t hash = 0;
+  };
+  std::array<Key, kGroup> keys;
+  const std::size_t whole_max = std::min(ShortWord::kLengthMax, characters_max_);
+  const auto length_of = [&words](std::size_t i) -> std::size_t {
+    return words.ends[i] - words.starts[i];
+  };
+  for (std::size_t first = 0; first < words.starts.size(); first += kGroup) {
+    const std::size_t behind = std::min(first + kGroup, words.starts.size());
+    for (std::size_t i = first; i < behind; ++i) {
+      if (length_of(i) > whole_max) continue;
+      Key& key = keys[i - first];
+      key.word = ShortWord::Read(words.bytes + words.starts[i], length_of(i));
+      key.hash = key.word.Hash();
+      whole_.Prefetch(key.hash);
     }
-    ids = AppendPieces(word, word + length, ids);
+    for (std::size_t i = first; i < behind; ++i) {
+      if (length_of(i) <= whole_max) {
+        const std::uint32_t id = whole_.Find(keys[i - first].word, keys[i - first].hash);
+        if (id != kNoId) {
+          *ids++ = id;
+          continue;
+        }
+      }
+      ids = AppendPieces(words.bytes + words.starts[i], words.bytes + words.ends[i], ids);
+    }
   }
   return ids;
 }
