@@ -16,7 +16,7 @@ constexpr std::size_t kOtherShapesMax = 64;
 // everything would otherwise never be corrected.
 constexpr TimeNs kServiceTimeTrusted = kSecond;
 // Of what full batches answer, where another model wants to run as well.
-constexpr double kContendedShare = 0.75;
+constexpr double kContendedShare = 0.9;
 
 }  // namespace
 
