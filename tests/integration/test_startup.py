@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 import sysconfig
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +110,22 @@ def test_threads_follow_the_cores_that_are_granted(start_server: Any) -> None:
         server = start_server("mlp")
     finally:
         os.sched_setaffinity(0, allowed)
-    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
-    names = [(task / "comm").read_text().strip() for task in tasks]
+    deadline = time.monotonic() + TIMEOUT_S
+    # A thread names itself when it first runs, which on a busy machine is after the ready line.
+    while not {"io-0", "compute-0"} <= set(names := thread_names(server.process.pid)):
+        assert time.monotonic() < deadline, names
+        time.sleep(0.01)
     assert [name for name in names if name.startswith("io-")] == ["io-0"]
     assert [name for name in names if name.startswith("compute-")] == ["compute-0"]
+
+
+def thread_names(pid: int) -> list[str]:
+    """Of the threads that run now, sorted."""
+    names = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            names.append((task / "comm").read_text().strip())
+    return sorted(names)
 
 
 def test_serve_port_in_use_names_the_address(run_serve: Any, test_models: Path) -> None:
