@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 
+from penstock._core import LoadResult
+
 from bench.messages import ROOT
 from bench.overload.images import IMAGE, make_corner, make_resnet18
-from bench.overload.mixed import make_bodies, on_core, run_closed
-from bench.overload.setting import Bench, Row, metric, serving
+from bench.overload.mixed import Bodies, make_bodies, on_core, run_closed
+from bench.overload.setting import Bench, Row, Setting, metric, serving
 from bench.peers.generator import cpu_ns
 from bench.server_process import RunningServer, pinned, running
 
@@ -44,9 +46,7 @@ def large_tensors(bench: Bench) -> Row:
     ):
         for _ in range(bench.rounds):
             floor = _bare_bytes_per_cpu_s(bench, bare, bodies.requests[0])
-            before_ns = cpu_ns([setting.pid])
-            result = run_closed(setting, bodies, connections=_CONNECTIONS, concurrency=_CALLERS)
-            used_s = (cpu_ns([setting.pid]) - before_ns) / 1e9
+            result, used_s = _closed_loop(setting, bodies)
             reached = result.counts.ok * size / used_s
             shares.append(reached / floor)
             print(
@@ -71,9 +71,7 @@ def around_runs(bench: Bench) -> Row:
     with serving(bench, model, http=True) as setting:
         for _ in range(bench.rounds):
             runs_s = metric(setting, _RUN_CPU)
-            before_ns = cpu_ns([setting.pid])
-            result = run_closed(setting, bodies, connections=_CONNECTIONS, concurrency=_CALLERS)
-            used_s = (cpu_ns([setting.pid]) - before_ns) / 1e9
+            result, used_s = _closed_loop(setting, bodies)
             runs_s = metric(setting, _RUN_CPU) - runs_s
             shares.append((used_s - runs_s) / runs_s)
             print(
@@ -88,6 +86,13 @@ def around_runs(bench: Bench) -> Row:
         measured=f"{share:.2%} ({min(shares):.2%} to {max(shares):.2%})",
         passed=share <= _AROUND_RUNS_MAX,
     )
+
+
+def _closed_loop(setting: Setting, bodies: Bodies) -> tuple[LoadResult, float]:
+    """What was answered, and the CPU seconds of the server meanwhile."""
+    before_ns = cpu_ns([setting.pid])
+    result = run_closed(setting, bodies, connections=_CONNECTIONS, concurrency=_CALLERS)
+    return result, (cpu_ns([setting.pid]) - before_ns) / 1e9
 
 
 def _bare_bytes_per_cpu_s(bench: Bench, bare: RunningServer, message: bytes) -> float:
