@@ -1,0 +1,65 @@
+// What a pipeline is made of: something that turns the tensors of some rows into other tensors of
+// the same rows. A picture's decoder is one, a tokenizer, the columns of a table, softmax. Knows no
+// request, no batch and no names: those are the pipeline's (pipeline/pipeline.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "tensor/arena.h"
+#include "tensor/tensor.h"
+
+namespace penstock {
+
+// One tensor on a transform's way in or out.
+struct TransformPort {
+  DataType dtype = DataType::kInvalid;
+  Shape row_shape;  // without the batch's dimension; -1 where it differs from row to row
+  bool operator==(const TransformPort&) const = default;
+};
+
+// Immutable after construction; any thread, each with a scratch of its own.
+class Transform {
+ public:
+  // What a transform keeps between runs: decoders, tables to work in. One thread at a time.
+  class Scratch {
+   public:
+    Scratch() = default;
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    virtual ~Scratch() = default;
+  };
+
+  Transform() = default;
+  Transform(const Transform&) = delete;
+  Transform& operator=(const Transform&) = delete;
+  virtual ~Transform() = default;
+
+  // What has to be sent to it. Empty where it takes what it is given, as the steps behind a model
+  // do: OutputsFor says then whether it can.
+  virtual std::span<const TransformPort> inputs() const = 0;
+  // What it makes of such tensors; INVALID_ARGUMENT with what was expected where it cannot work on
+  // them.
+  virtual Result<std::vector<TransformPort>> OutputsFor(
+      std::span<const TransformPort> inputs) const = 0;
+
+  // Null where it needs none.
+  virtual std::unique_ptr<Scratch> MakeScratch() const { return nullptr; }
+  // `inputs` match their ports, their first dimension is `rows`; BYTES are in the checked form of
+  // tensor/bytes.h. Fills `outputs`, one for each that OutputsFor named: first dimension `rows`,
+  // data in `arena` or in `inputs`. Where a row cannot be used, all fail: INVALID_ARGUMENT, whose
+  // message says which row ("row 3: ...").
+  virtual Status Run(std::span<const TensorView> inputs, std::int64_t rows, TensorArena& arena,
+                     Scratch* scratch, std::span<TensorView> outputs) const = 0;
+
+  // Its cost is a few microseconds a row, whatever is sent: it may run on an event loop.
+  virtual bool brief() const = 0;
+  // A row that is typical of what it will be sent, one for each of inputs(), for warm-up to time; in
+  // `arena`. Empty: nothing is known that would be.
+  virtual std::vector<TensorView> SampleRow(TensorArena& /*arena*/) const { return {}; }
+};
+
+}  // namespace penstock
