@@ -1,30 +1,10 @@
 #include "preprocess/image/tensor_format.h"
 
-#include <algorithm>
-#include <bit>
 #include <cstring>
 
+#include "tensor/half.h"
+
 namespace penstock::preprocess {
-namespace {
-
-// IEEE 754 binary16, rounded to nearest even; what is too large becomes infinity.
-std::uint16_t ToHalf(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000);
-  const float magnitude = std::bit_cast<float>(bits & 0x7FFFFFFF);
-  if (!(magnitude < 65'520.0F)) {
-    return static_cast<std::uint16_t>(sign | (magnitude == magnitude ? 0x7C00 : 0x7E00));
-  }
-  // The sum's unit in the last place is a half's: adding rounds, in the machine's rounding.
-  const int exponent = std::max(static_cast<int>((bits >> 23) & 0xFF), 113);
-  const float magic = std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 13) << 23);
-  const auto rounded = std::bit_cast<std::uint32_t>(magnitude + magic);
-  const std::uint32_t mantissa = rounded - std::bit_cast<std::uint32_t>(magic);
-  return static_cast<std::uint16_t>(
-      sign | ((static_cast<std::uint32_t>(exponent - 113) << 10) + mantissa));
-}
-
-}  // namespace
 
 std::size_t TensorFormat::BytesOf(Size canvas) const {
   return static_cast<std::size_t>(canvas.width) * static_cast<std::size_t>(canvas.height) *
