@@ -147,48 +147,18 @@ std::vector<std::string_view> ViewTexts(const py::list& texts) {
   return views;
 }
 
-struct PaddingRule {
-  std::size_t length_min = 0;
-  std::size_t multiple_of = 1;
-  std::int64_t id = 0;
-  std::int64_t type_id = 0;
-  bool left = false;
-
-  static PaddingRule Of(py::handle source) {
-    return {.length_min = Field<std::size_t>(source, "length_min"),
-            .multiple_of = std::max<std::size_t>(1, Field<std::size_t>(source, "multiple_of")),
-            .id = Field<std::int64_t>(source, "id"),
-            .type_id = Field<std::int64_t>(source, "type_id"),
-            .left = Field<bool>(source, "left")};
-  }
-  std::size_t ColumnsFor(const EncodedTexts& encoded) const {
-    std::size_t columns = length_min;
-    std::size_t start = 0;
-    for (const std::size_t end : encoded.ends) {
-      columns = std::max(columns, end - start);
-      start = end;
-    }
-    return (columns + multiple_of - 1) / multiple_of * multiple_of;
-  }
-};
-
-// One of the three arrays: `values` of each row, and `padding` beside them.
-template <typename Value>
-void FillRows(const EncodedTexts& encoded, const PaddingRule& rule, std::size_t columns,
-              std::int64_t padding, const Value& value_of, std::int64_t* to) {
-  std::size_t at = 0;
-  for (const std::size_t end : encoded.ends) {
-    const std::size_t room = columns - (end - at);
-    if (rule.left) to = std::fill_n(to, room, padding);
-    for (; at < end; ++at) *to++ = value_of(at);
-    if (!rule.left) to = std::fill_n(to, room, padding);
-  }
+TextPadding PaddingOf(py::handle source) {
+  return {.length_min = Field<std::int64_t>(source, "length_min"),
+          .multiple_of = std::max<std::int64_t>(1, Field<std::int64_t>(source, "multiple_of")),
+          .id = Field<std::uint32_t>(source, "id"),
+          .type_id = Field<std::uint8_t>(source, "type_id"),
+          .left = Field<bool>(source, "left")};
 }
 
-py::tuple MakeArrays(const EncodedTexts& encoded, const PaddingRule& rule) {
-  const std::size_t columns = rule.ColumnsFor(encoded);
+py::tuple MakeArrays(const EncodedTexts& encoded, const TextPadding& padding) {
+  const std::size_t length = PaddedLength(encoded, padding);
   const std::vector<py::ssize_t> shape = {static_cast<py::ssize_t>(encoded.ends.size()),
-                                          static_cast<py::ssize_t>(columns)};
+                                          static_cast<py::ssize_t>(length)};
   py::array_t<std::int64_t> ids(shape);
   py::array_t<std::int64_t> mask(shape);
   py::array_t<std::int64_t> types(shape);
@@ -197,20 +167,16 @@ py::tuple MakeArrays(const EncodedTexts& encoded, const PaddingRule& rule) {
   std::int64_t* const type = types.mutable_data();
   {
     const py::gil_scoped_release release;
-    FillRows(
-        encoded, rule, columns, rule.id,
-        [&](std::size_t at) { return static_cast<std::int64_t>(encoded.ids[at]); }, id);
-    FillRows(encoded, rule, columns, 0, [](std::size_t) { return std::int64_t{1}; }, kept);
-    FillRows(
-        encoded, rule, columns, rule.type_id,
-        [&](std::size_t at) { return std::int64_t{encoded.type_ids[at]}; }, type);
+    FillPadded(encoded, padding, length, TextTensor::kIds, id);
+    FillPadded(encoded, padding, length, TextTensor::kMask, kept);
+    FillPadded(encoded, padding, length, TextTensor::kTypeIds, type);
   }
   return py::make_tuple(std::move(ids), std::move(mask), std::move(types));
 }
 
 py::tuple Encode(const Tokenizer& self, const py::list& texts, const py::object& pairs,
-                 const py::object& padding) {
-  const PaddingRule rule = PaddingRule::Of(padding);
+                 const py::object& padding_rule) {
+  const TextPadding padding = PaddingOf(padding_rule);
   const std::vector<std::string_view> first = ViewTexts(texts);
   std::vector<std::string_view> second;
   if (!pairs.is_none()) second = ViewTexts(pairs.cast<py::list>());
@@ -227,7 +193,7 @@ py::tuple Encode(const Tokenizer& self, const py::list& texts, const py::object&
     ok = self.Encode(first, second, &encoded, &error);
   }
   if (!ok) RaiseInferError(error.code, error.message);
-  const py::tuple arrays = MakeArrays(encoded, rule);
+  const py::tuple arrays = MakeArrays(encoded, padding);
   if (encoded.ids.capacity() > kKeptIds) encoded = {};
   return arrays;
 }

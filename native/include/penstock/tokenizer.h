@@ -1,5 +1,6 @@
-// Text into the ids that a language model takes, as HuggingFace's `tokenizers` does it. Python
-// reads tokenizer.json and fills TokenizerSpec; nothing here parses a file.
+// Text into the ids that a language model takes, as HuggingFace's `tokenizers` does it: for a
+// caller of its own (Tokenizer), and as a step before a model. Python reads tokenizer.json and
+// fills TokenizerSpec; nothing here parses a file.
 #pragma once
 
 #include <array>
@@ -16,6 +17,8 @@
 #include <penstock/error.h>
 
 namespace penstock {
+
+class Transform;
 
 // A word of a vocabulary, as bytes, and its id.
 struct VocabularyWord {
@@ -86,6 +89,24 @@ struct EncodedTexts {
   std::vector<std::size_t> ends;  // of each encoding, in ids and type_ids
 };
 
+// How encodings of different lengths become rows of one length: the longest's, at least
+// `length_min`, a multiple of `multiple_of`.
+struct TextPadding {
+  std::int64_t length_min = 0;
+  std::int64_t multiple_of = 1;
+  std::uint32_t id = 0;
+  std::uint8_t type_id = 0;
+  bool left = false;  // before the ids, not behind them
+};
+
+enum class TextTensor : std::uint8_t { kIds, kMask, kTypeIds };
+
+// The length of rows that hold all of `encoded`.
+std::size_t PaddedLength(const EncodedTexts& encoded, const TextPadding& padding);
+// Writes `length` elements for each encoding.
+void FillPadded(const EncodedTexts& encoded, const TextPadding& padding, std::size_t length,
+                TextTensor tensor, std::int64_t* to);
+
 // Immutable; any number of threads may use it at once.
 class Tokenizer {
  public:
@@ -105,5 +126,17 @@ class Tokenizer {
  protected:
   Tokenizer() = default;
 };
+
+struct TokenizeStep {
+  TokenizerSpec tokenizer;
+  TextPadding padding;
+  std::vector<TextTensor> outputs;  // at least one; each once
+  bool pairs = false;               // takes two texts of a row, not one
+  std::string datatype;             // "INT64" or "INT32", of each output
+};
+
+// For a pipeline: BYTES [rows], or two of them, become tensors of [rows, longest]. Null where the
+// spec is wrong.
+std::shared_ptr<const Transform> MakeTokenizeTransform(const TokenizeStep& step, Error* error);
 
 }  // namespace penstock

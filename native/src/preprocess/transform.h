@@ -17,7 +17,11 @@ namespace penstock {
 // One tensor on a transform's way in or out.
 struct TransformPort {
   DataType dtype = DataType::kInvalid;
-  Shape row_shape;  // without the batch's dimension; -1 where it differs from row to row
+  Shape row_shape;  // without the batch's dimension; -1 where it differs from request to request
+  // Where row_shape has one -1: what may stand behind a row, or before it, so that rows of several
+  // requests come to one length.
+  std::int64_t pad = 0;
+  bool pad_before = false;
   bool operator==(const TransformPort&) const = default;
 };
 
@@ -55,10 +59,17 @@ class Transform {
   virtual Status Run(std::span<const TensorView> inputs, std::int64_t rows, TensorArena& arena,
                      Scratch* scratch, std::span<TensorView> outputs) const = 0;
 
+  // Where an output's shape differs from row to row: the most bytes that a row's outputs can have,
+  // together. It bounds how many rows a request may bring; 0: no more than what came in, or so.
+  virtual std::int64_t RowBytesMax() const { return 0; }
+
+  // About how long the dimension will be that its outputs leave free: what is alike runs together.
+  // It looks at sizes, not at contents. 0: none is free, or nothing is known.
+  virtual std::int64_t EstimateLength(std::span<const TensorView> /*inputs*/) const { return 0; }
   // Its cost is a few microseconds a row, whatever is sent: it may run on an event loop.
   virtual bool brief() const = 0;
-  // A row that is typical of what it will be sent, one for each of inputs(), for warm-up to time; in
-  // `arena`. Empty: nothing is known that would be.
+  // A row that is typical of what it will be sent, one for each of inputs(), for warm-up to time;
+  // in `arena`. Empty: nothing is known that would be.
   virtual std::vector<TensorView> SampleRow(TensorArena& /*arena*/) const { return {}; }
 };
 

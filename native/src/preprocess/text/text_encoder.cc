@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/strings.h"
 #include "preprocess/text/piece_models.h"
 
 namespace penstock::preprocess {
 namespace {
 
 using Part = TemplatePart;
+
+// What a longer text made a scratch grow to is not kept.
+constexpr std::size_t kKeptTextBytes = std::size_t{64} << 10;
+
+constexpr std::size_t kCacheLine = 64;
 
 // Ids that a template adds to those of the texts.
 std::size_t AddedCount(const std::vector<Part>& parts) {
@@ -57,14 +63,40 @@ TextEncoder::TextEncoder(const TokenizerSpec& spec, std::unique_ptr<PieceModel> 
       truncate_left_(spec.truncate_left),
       text_bytes_max_(static_cast<std::size_t>(spec.text_bytes_max)) {}
 
+Status TextEncoder::EncodeRows(std::span<const std::string_view> first,
+                               std::span<const std::string_view> second,
+                               std::unique_ptr<TextScratch>& scratch, EncodedTexts* encoded) const {
+  encoded->ids.clear();
+  encoded->type_ids.clear();
+  encoded->ends.clear();
+  if (scratch == nullptr) scratch = std::make_unique<TextScratch>();
+  Status status;
+  for (std::size_t i = 0; i < first.size() && status.ok(); ++i) {
+    // The texts of a batch lie apart, and each is short.
+    if (i + 2 < first.size()) {
+      __builtin_prefetch(first[i + 2].data());
+      __builtin_prefetch(first[i + 2].data() + kCacheLine);
+      __builtin_prefetch(first[i + 2].data() + 2 * kCacheLine);
+    }
+    status = Encode(first[i], second.empty() ? nullptr : &second[i], *scratch, encoded);
+    if (!status.ok()) status = {status.code(), StrCat("row ", i, ": ", status.message())};
+  }
+  const auto is_long = [](std::string_view text) { return text.size() > kKeptTextBytes; };
+  if (std::ranges::any_of(first, is_long) || std::ranges::any_of(second, is_long)) scratch.reset();
+  return status;
+}
+
 Status TextEncoder::Encode(std::string_view first, const std::string_view* second,
                            TextScratch& scratch, EncodedTexts* encoded) const {
   const bool is_pair = second != nullptr;
   // What is cut off at the right of a lone text need not be encoded.
   const std::size_t enough = is_pair || truncate_left_ ? kAllIds : length_max_;
-  RETURN_IF_ERROR(AppendText(first, enough, scratch, &scratch.first));
+  RETURN_IF_ERROR(
+      AppendText(first, is_pair ? "the first text" : "the text", enough, scratch, &scratch.first));
   scratch.second.Clear();
-  if (is_pair) RETURN_IF_ERROR(AppendText(*second, enough, scratch, &scratch.second));
+  if (is_pair) {
+    RETURN_IF_ERROR(AppendText(*second, "the second text", enough, scratch, &scratch.second));
+  }
   Lengths lengths{.first = scratch.first.count(), .second = scratch.second.count()};
   RETURN_IF_ERROR(Truncate(is_pair, &lengths));
   const auto kept = [this](const IdBuffer& ids, std::size_t length) {
@@ -82,12 +114,20 @@ Status TextEncoder::Encode(std::string_view first, const std::string_view* secon
   return {};
 }
 
-Status TextEncoder::AppendText(std::string_view text, std::size_t enough, TextScratch& scratch,
-                               IdBuffer* ids) const {
+std::size_t TextEncoder::LengthMax(bool is_pair) const {
+  if (length_max_ != kAllIds) return length_max_;
+  // A character of two bytes can become three, each with an id of its own, and a space may be put
+  // before a text.
+  const std::size_t of_text = 2 * text_bytes_max_ + 1;
+  return is_pair ? AddedCount(pair_) + 2 * of_text : AddedCount(single_) + of_text;
+}
+
+Status TextEncoder::AppendText(std::string_view text, std::string_view which, std::size_t enough,
+                               TextScratch& scratch, IdBuffer* ids) const {
   ids->Clear();
   if (text.size() > text_bytes_max_) {
-    return InvalidArgument("a text of " + std::to_string(text.size()) + " bytes, at most " +
-                           std::to_string(text_bytes_max_) + " are taken");
+    return InvalidArgument(
+        StrCat(which, " has ", text.size(), " bytes, at most ", text_bytes_max_, " are taken"));
   }
   const char* failed_piece = nullptr;
   std::size_t failed_at = 0;
@@ -106,9 +146,8 @@ Status TextEncoder::AppendText(std::string_view text, std::size_t enough, TextSc
       token);
   if (failed_piece == nullptr) return {};
   const std::size_t at = static_cast<std::size_t>(failed_piece - text.data()) + failed_at;
-  return InvalidArgument("the text is not UTF-8: byte " +
-                         std::to_string(static_cast<std::uint8_t>(text[at])) + " at offset " +
-                         std::to_string(at));
+  return InvalidArgument(StrCat(which, " is not UTF-8: byte ", static_cast<std::uint8_t>(text[at]),
+                                " at offset ", at));
 }
 
 Status TextEncoder::Truncate(bool is_pair, Lengths* lengths) const {

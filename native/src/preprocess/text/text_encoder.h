@@ -67,15 +67,25 @@ class TextEncoder final {
  public:
   static Result<std::unique_ptr<TextEncoder>> Create(const TokenizerSpec& spec);
 
+  // Replaces `encoded` by the encodings of texts, or of pairs where `second` is as long as `first`;
+  // else it is empty. Stops at the first row that fails, which the message names. `scratch` is made
+  // where it is null, and let go after texts so long that it should not stay as large.
+  Status EncodeRows(std::span<const std::string_view> first,
+                    std::span<const std::string_view> second, std::unique_ptr<TextScratch>& scratch,
+                    EncodedTexts* encoded) const;
   // Appends the encoding of `first`, or of the pair of it and `*second`, to `encoded`.
   Status Encode(std::string_view first, const std::string_view* second, TextScratch& scratch,
                 EncodedTexts* encoded) const;
 
+  // No encoding of a text, or of a pair, is longer.
+  std::size_t LengthMax(bool is_pair) const;
+
  private:
   TextEncoder(const TokenizerSpec& spec, std::unique_ptr<PieceModel> model);
 
-  Status AppendText(std::string_view text, std::size_t enough, TextScratch& scratch,
-                    IdBuffer* ids) const;
+  // `which` text it is, for messages.
+  Status AppendText(std::string_view text, std::string_view which, std::size_t enough,
+                    TextScratch& scratch, IdBuffer* ids) const;
   // How many ids of each stay.
   struct Lengths {
     std::size_t first = 0;

@@ -91,7 +91,7 @@ TEST(TextEncoder, TextThatIsNotUtf8_IsRefusedWithItsPlace) {
 TEST(TextEncoder, TextThatIsTooLong_IsRefused) {
   TokenizerSpec spec = SmallSpec();
   spec.text_bytes_max = 3;
-  EXPECT_EQ(Refused(spec, "abcd"), "a text of 4 bytes, at most 3 are taken");
+  EXPECT_EQ(Refused(spec, "abcd"), "the text has 4 bytes, at most 3 are taken");
 }
 
 TEST(TextEncoder, LongestFirst_CutsAsDeclared) {
