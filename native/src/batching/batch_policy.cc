@@ -49,31 +49,64 @@ bool LeavesTime(std::span<const Candidate> by_deadline, const Batch& batch,
 
 }  // namespace
 
-bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b) {
+bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b,
+                  const Ragged* ragged) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     const std::span<const std::int64_t> dims_a = a[i].shape.dims();
     const std::span<const std::int64_t> dims_b = b[i].shape.dims();
     if (dims_a.size() != dims_b.size()) return false;
-    if (!std::equal(dims_a.begin() + 1, dims_a.end(), dims_b.begin() + 1)) return false;
+    const RaggedInput* const here = ragged == nullptr ? nullptr : ragged->Find(i);
+    for (std::size_t axis = 1; axis < dims_a.size(); ++axis) {
+      const bool may_differ = here != nullptr && here->axis == axis;
+      if (dims_a[axis] != dims_b[axis] && !may_differ) return false;
+    }
   }
   return true;
+}
+
+bool SameRun(const QueueEntry& a, const QueueEntry& b, const Ragged* ragged) {
+  return a.run_length == b.run_length && SameRowShape(a.inputs, b.inputs, ragged);
+}
+
+void BatchSum::Add(const QueueEntry& entry) {
+  rows += entry.rows;
+  run_length = std::max(run_length, entry.run_length);
+  own_work += entry.work();
+  deadline = std::min(deadline, entry.deadline);
+}
+
+BatchSum SumOf(std::span<QueueEntry* const> batch) {
+  BatchSum sum;
+  for (const QueueEntry* entry : batch) sum.Add(*entry);
+  return sum;
+}
+
+bool PaddingPays(const BatchSum& batch, const QueueEntry& entry, const ServiceTime& service_time) {
+  BatchSum joined = batch;
+  joined.Add(entry);
+  const TimeNs longer = service_time.Predict(joined.work()) - service_time.Predict(batch.work());
+  return joined.work() - joined.own_work <= joined.work() / 4 &&
+         longer <= service_time.Predict(entry.work());
 }
 
 void TakeBatch(EntryList& queue, const BatchLimits& limits, TimeNs now,
                std::vector<QueueEntry*>& batch, EntryList& expired) {
   batch.clear();
   std::int64_t rows = 0;
+  std::int64_t work = 0;
   for (QueueEntry* entry = queue.front(); entry != nullptr;) {
     QueueEntry* const next = queue.Next(*entry);
     if (entry->deadline <= now) {
       static_cast<ListLink<QueueEntry>*>(entry)->Unlink();
       expired.PushBack(*entry);
     } else if (batch.empty() || (rows + entry->rows <= limits.rows_max &&
-                                 SameRowShape(batch.front()->inputs, entry->inputs))) {
+                                 work + entry->work() <= limits.work_max() &&
+                                 SameRun(*batch.front(), *entry, limits.ragged))) {
       static_cast<ListLink<QueueEntry>*>(entry)->Unlink();
       batch.push_back(entry);
       rows += entry->rows;
-      if (!limits.batchable || rows >= limits.rows_max) return;
+      work += entry->work();
+      if (!limits.batchable || work >= limits.work_max()) return;
     }
     entry = next;
   }

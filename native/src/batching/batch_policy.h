@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "batching/queue_entry.h"
+#include "batching/ragged.h"
 #include "batching/service_time.h"
 
 namespace penstock {
@@ -14,10 +15,38 @@ namespace penstock {
 struct BatchLimits {
   bool batchable = false;
   std::int64_t rows_max = 1;
+  // Null where all rows are alike. Else a batch is limited by its work as well.
+  const Ragged* ragged = nullptr;
+  std::int64_t ragged_work_max = 0;
+
+  // In what QueueEntry::work counts.
+  std::int64_t work_max() const { return ragged == nullptr ? rows_max : ragged_work_max; }
+  void SetWorkMax(std::int64_t work) { (ragged == nullptr ? rows_max : ragged_work_max) = work; }
 };
 
-// Equal in everything but the first dimension: what may stand in one batch.
-bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b);
+// Equal in everything but the first dimension, and the ragged ones: what may stand in one batch.
+bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b,
+                  const Ragged* ragged = nullptr);
+
+// Alike in their length as well, nearly: what stands in one batch without asking further.
+bool SameRun(const QueueEntry& a, const QueueEntry& b, const Ragged* ragged);
+
+// A batch as far as its cost and its deadline are concerned.
+struct BatchSum {
+  std::int64_t rows = 0;
+  std::int64_t run_length = 0;  // the longest
+  std::int64_t own_work = 0;    // of each entry by itself
+  TimeNs deadline = kNever;     // the earliest
+
+  void Add(const QueueEntry& entry);
+  // What it costs to run: its rows, each as long as the longest.
+  std::int64_t work() const { return run_length == 0 ? rows : rows * run_length; }
+};
+BatchSum SumOf(std::span<QueueEntry* const> batch);
+
+// Whether a batch should take in an entry of another length, padding one of them: its run becomes
+// longer by no more than a run of its own would take, and no more than a quarter of it padding.
+bool PaddingPays(const BatchSum& batch, const QueueEntry& entry, const ServiceTime& service_time);
 
 // Takes one batch from the front of `queue` into `batch` (cleared first): the first entry that is
 // still in time and, where the model is batchable, those behind it that fit with it. Entries whose

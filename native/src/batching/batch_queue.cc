@@ -10,8 +10,9 @@ namespace {
 
 // One batch in so many begins with the lowest priority that waits: strict priorities starve nobody.
 constexpr std::int64_t kFloorEvery = 20;
-// Entries of another shape that are passed over in search of those that fit.
+// Entries of another shape, or another length, that are passed over in search of those that fit.
 constexpr std::size_t kOtherShapesMax = 64;
+constexpr std::size_t kOtherLengthsMax = 256;
 // What was learned is trusted to refuse for so long after the last run. A prediction that refuses
 // everything would otherwise never be corrected.
 constexpr TimeNs kServiceTimeTrusted = kSecond;
@@ -80,7 +81,7 @@ Status BatchQueue::AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) 
 
 Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double jitter) {
   AdmissionFacts facts = asked;
-  facts.rows = entry.rows;
+  facts.rows = entry.work();
   facts.rows_max = RowsMax(asked.contended);
   facts.arrival_rate = arrival_rate_.At(facts.now);
   // What others will bring comes after it, and is left out where it would make it late.
@@ -104,7 +105,7 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
 }
 
 Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
-  arrival_rate_.Note(entry.rows, facts.now);
+  arrival_rate_.Note(entry.work(), facts.now);
   ClassOf(entry).NoteArrival(entry, facts.now);
   RETURN_IF_ERROR(Judge(entry, facts, jitter));
   ClassOf(entry).Push(entry);
@@ -133,7 +134,7 @@ void BatchQueue::PutBack(QueueEntry& entry) {
 TimeNs BatchQueue::ReadyAt() const {
   if (empty()) return kNever;
   if (options_.delay_max == 0 || !options_.limits.batchable) return 0;
-  if (rows_waiting() >= options_.limits.rows_max) return 0;
+  if (rows_waiting() >= options_.limits.work_max()) return 0;
   return arrivals_.front()->enqueued_at + options_.delay_max;
 }
 
@@ -160,7 +161,7 @@ Status BatchQueue::FindFault(const QueueEntry& entry, TimeNs now) {
                                     (now - entry.enqueued_at) / kMillisecond,
                                     " ms behind a queue that does not drain"));
   }
-  const TimeNs needed = service_time_.Predict(entry.rows);
+  const TimeNs needed = service_time_.Predict(entry.work());
   if (entry.deadline - now >= needed || StaleService(now)) return {};
   ++counts_.refused_late;
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: a run takes ",
@@ -177,22 +178,28 @@ void BatchQueue::Refuse(QueueEntry& entry, Status status, Taken& taken) {
 // A long run keeps the others waiting. Where there are others, it is no longer than most of the
 // throughput takes.
 std::int64_t BatchQueue::RowsMax(bool contended) const {
-  if (!contended || !options_.limits.batchable) return options_.limits.rows_max;
-  return service_time_.RowsForShare(options_.limits.rows_max, kContendedShare);
+  const std::int64_t most = options_.limits.work_max();
+  if (!contended || !options_.limits.batchable) return most;
+  return service_time_.RowsForShare(most, kContendedShare);
 }
 
 void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
   rows_max_ = RowsMax(contended);
   taken.batch.clear();
   taken.refused.clear();
-  taken.rows = 0;
+  taken.work = 0;
+  sum_ = {};
   while (PriorityClass* const first = FirstClass()) {
     Collect(*first, now, taken);
     if (!candidates_.empty()) break;
   }
   if (candidates_.empty()) return;
   Choose(now, taken);
-  if (options_.limits.batchable) Fill(now, taken);
+  if (options_.limits.batchable) {
+    Join(now, taken);
+    Fill(now, taken);
+  }
+  taken.work = sum_.work();
   for (QueueEntry* entry : other_shape_) PutBack(*entry);
   other_shape_.clear();
   candidates_.clear();
@@ -203,17 +210,27 @@ void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
 // Candidates for one batch, of one priority and one shape.
 void BatchQueue::Collect(PriorityClass& from, TimeNs now, Taken& taken) {
   std::int64_t rows = 0;
-  const std::int64_t rows_max = options_.limits.batchable ? rows_max_ : 1;
-  while (rows < rows_max && other_shape_.size() < kOtherShapesMax) {
+  std::int64_t work = 0;
+  rows_full_ = false;
+  const bool ragged = options_.limits.ragged != nullptr;
+  const std::size_t others_max = ragged ? kOtherLengthsMax : kOtherShapesMax;
+  const std::int64_t work_max = options_.limits.batchable ? rows_max_ : 1;
+  while (work < work_max && other_shape_.size() < others_max) {
     QueueEntry* const entry = Pop(from);
     if (entry == nullptr) return;
     if (Status fault = FindFault(*entry, now); !fault.ok()) {
       Refuse(*entry, std::move(fault), taken);
-    } else if (!candidates_.empty() && !SameRowShape(candidates_.front()->inputs, entry->inputs)) {
+    } else if (!candidates_.empty() &&
+               !SameRun(*candidates_.front(), *entry, options_.limits.ragged)) {
       other_shape_.push_back(entry);
+    } else if (ragged && rows > 0 && rows + entry->rows > options_.limits.rows_max) {
+      PutBack(*entry);
+      rows_full_ = true;
+      return;
     } else {
       candidates_.push_back(entry);
       rows += entry->rows;
+      work += entry->work();
     }
   }
 }
@@ -222,7 +239,7 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
   std::ranges::stable_sort(candidates_, {}, &QueueEntry::deadline);
   by_deadline_.clear();
   for (const QueueEntry* entry : candidates_) {
-    by_deadline_.push_back({.rows = entry->rows, .deadline = entry->deadline});
+    by_deadline_.push_back({.rows = entry->work(), .deadline = entry->deadline});
   }
   BatchChoice choice = ChooseBatch(by_deadline_, rows_max_, service_time_, now);
   // Nobody is likely to be in time: the latest may be lucky, and the service time is learned.
@@ -238,41 +255,57 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
              taken);
     } else if (i < choice.given_up + choice.taken) {
       taken.batch.push_back(&entry);
-      taken.rows += entry.rows;
+      sum_.Add(entry);
     } else {
       PutBack(entry);
     }
   }
   const bool some_left = choice.given_up + choice.taken < candidates_.size();
-  const bool full = some_left || taken.rows >= rows_max_;
+  const bool full = some_left || rows_full_ || sum_.work() >= rows_max_;
   taken.reason = choice.deadline_bound                ? CloseReason::kDeadline
                  : full || !options_.limits.batchable ? CloseReason::kFull
                  : !other_shape_.empty()              ? CloseReason::kShape
                                                       : CloseReason::kIdle;
 }
 
-// Room that is left goes to other priorities, as far as nobody in the batch becomes late by it.
+// Takes the entry in where there is room, and time: nobody in the batch becomes late by it.
+bool BatchQueue::TakeIn(QueueEntry& entry, TimeNs now, Taken& taken) {
+  BatchSum sum = sum_;
+  sum.Add(entry);
+  const bool room =
+      sum.work() <= rows_max_ && (sum.run_length == 0 || sum.rows <= options_.limits.rows_max);
+  const bool in_time =
+      sum.deadline == kNever || service_time_.PredictHigh(sum.work()) <= sum.deadline - now;
+  if (!room || !in_time) return false;
+  taken.batch.push_back(&entry);
+  sum_ = sum;
+  return true;
+}
+
+// Room that is left goes to those of other lengths, where padding costs less than it saves.
+void BatchQueue::Join(TimeNs now, Taken& taken) {
+  if (options_.limits.ragged == nullptr || taken.reason != CloseReason::kShape) return;
+  std::erase_if(other_shape_, [this, now, &taken](QueueEntry* entry) {
+    return SameRowShape(taken.batch.front()->inputs, entry->inputs, options_.limits.ragged) &&
+           PaddingPays(sum_, *entry, service_time_) && TakeIn(*entry, now, taken);
+  });
+  if (other_shape_.empty()) taken.reason = CloseReason::kIdle;
+}
+
+// Room that is left goes to other priorities.
 void BatchQueue::Fill(TimeNs now, Taken& taken) {
   if (taken.reason != CloseReason::kIdle) return;
-  TimeNs earliest = kNever;
-  for (const QueueEntry* entry : taken.batch) earliest = std::min(earliest, entry->deadline);
   for (PriorityClass& priority : classes_) {
     while (QueueEntry* const entry = Pop(priority)) {
-      const std::int64_t rows = taken.rows + entry->rows;
-      const TimeNs deadline = std::min(earliest, entry->deadline);
-      const bool in_time = deadline == kNever || service_time_.PredictHigh(rows) <= deadline - now;
-      const bool fits =
-          rows <= rows_max_ && SameRowShape(taken.batch.front()->inputs, entry->inputs);
-      if (!in_time || !fits) {
-        PutBack(*entry);
-        break;
+      if (SameRun(*taken.batch.front(), *entry, options_.limits.ragged) &&
+          TakeIn(*entry, now, taken)) {
+        continue;
       }
-      taken.batch.push_back(entry);
-      taken.rows = rows;
-      earliest = deadline;
+      PutBack(*entry);
+      break;
     }
   }
-  if (taken.rows >= rows_max_) {
+  if (sum_.work() >= rows_max_) {
     taken.reason = CloseReason::kFull;
   } else if (options_.delay_max > 0) {
     taken.reason = CloseReason::kDelay;

@@ -58,6 +58,7 @@ class BatchQueue final {
 
   Session& session() const { return session_; }
   const BatchLimits& limits() const { return options_.limits; }
+  const Ragged* ragged() const { return options_.limits.ragged; }
   std::int64_t instance_count() const { return options_.instance_count; }
   TimeNs delay_max() const { return options_.delay_max; }
   ServiceTime& service_time() const { return service_time_; }
@@ -80,6 +81,14 @@ class BatchQueue final {
   // What its runs have cost. Any thread; it orders nothing.
   void AddCpuTime(TimeNs used) const { cpu_time_.fetch_add(used, std::memory_order_relaxed); }
   TimeNs cpu_time() const { return cpu_time_.load(std::memory_order_relaxed); }
+  // Elements along the ragged axis that its runs were given, and how many of them were padding. Any
+  // thread; it orders nothing.
+  void AddElements(std::int64_t elements, std::int64_t padding) const {
+    elements_.fetch_add(elements, std::memory_order_relaxed);
+    padding_.fetch_add(padding, std::memory_order_relaxed);
+  }
+  std::int64_t elements() const { return elements_.load(std::memory_order_relaxed); }
+  std::int64_t padding() const { return padding_.load(std::memory_order_relaxed); }
 
   // --- the Scheduler's ---
 
@@ -105,7 +114,7 @@ class BatchQueue final {
     std::vector<QueueEntry*> batch;    // empty where everything was refused or had expired
     std::vector<QueueEntry*> refused;  // with their status
     CloseReason reason = CloseReason::kIdle;
-    std::int64_t rows = 0;
+    std::int64_t work = 0;  // of the batch
   };
   // Fixes the next batch. What is expired, or could not be in time any more, leaves as refused.
   // `contended`: another model has work, or had a moment ago.
@@ -131,6 +140,8 @@ class BatchQueue final {
   void Refuse(QueueEntry& entry, Status status, Taken& taken);
   void Collect(PriorityClass& from, TimeNs now, Taken& taken);
   void Choose(TimeNs now, Taken& taken);
+  bool TakeIn(QueueEntry& entry, TimeNs now, Taken& taken);
+  void Join(TimeNs now, Taken& taken);
   void Fill(TimeNs now, Taken& taken);
 
   Session& session_;
@@ -141,6 +152,8 @@ class BatchQueue final {
   std::atomic<int> loops_{0};
   mutable metrics::Cell terminated_;
   mutable std::atomic<TimeNs> cpu_time_{0};
+  mutable std::atomic<std::int64_t> elements_{0};
+  mutable std::atomic<std::int64_t> padding_{0};
 
   std::size_t index_ = 0;  // in the Scheduler
   std::array<PriorityClass, kClasses> classes_;
@@ -155,6 +168,8 @@ class BatchQueue final {
   std::vector<QueueEntry*> other_shape_;
   std::vector<Candidate> by_deadline_;
   std::int64_t rows_max_ = 1;
+  BatchSum sum_;
+  bool rows_full_ = false;  // the row limit of a ragged model was reached
 };
 
 }  // namespace penstock

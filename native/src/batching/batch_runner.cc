@@ -1,26 +1,12 @@
 #include "batching/batch_runner.h"
 
-#include <cstring>
-#include <new>
+#include <utility>
 
 #include "base/strings.h"
+#include "batching/unpadded_outputs.h"
 
 namespace penstock {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
-
-std::int64_t RowsOf(std::span<QueueEntry* const> batch) {
-  std::int64_t rows = 0;
-  for (const QueueEntry* entry : batch) rows += entry->rows;
-  return rows;
-}
-
-// Kernels may read whole elements; a request's bytes can stand anywhere.
-bool Aligned(const TensorView& view) {
-  const std::size_t size = DataTypeSize(view.dtype);
-  return size == 0 || reinterpret_cast<std::uintptr_t>(view.data.data()) % size == 0;
-}
 
 Status CheckOutputRows(const SessionOutputs& outputs, std::int64_t rows) {
   for (const TensorView& output : outputs.tensors()) {
@@ -31,19 +17,16 @@ Status CheckOutputRows(const SessionOutputs& outputs, std::int64_t rows) {
   return {};
 }
 
+// Of a batch whose rows were brought to `length`, the entry gets what it would have had alone.
+void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
+  const std::int64_t own = ragged.LengthOf(entry.inputs);
+  if (own == length || ragged.outputs.empty()) return;
+  BatchResult& result = entry.result;
+  const RowRange rows = {.first = result.first_row, .count = entry.rows, .of = result.batch_rows};
+  result.outputs = std::make_shared<UnpaddedOutputs>(std::move(result.outputs), ragged, rows, own);
+}
+
 }  // namespace
-
-void BatchRunner::Scratch::Free::operator()(std::byte* memory) const {
-  ::operator delete(memory, kAlignment);
-}
-
-std::span<std::byte> BatchRunner::Scratch::Get(std::size_t size) {
-  if (size > capacity_) {
-    memory_.reset(static_cast<std::byte*>(::operator new(size, kAlignment)));
-    capacity_ = size;
-  }
-  return {memory_.get(), size};
-}
 
 bool BatchRunner::Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const Status status = RunTogether(queue, batch);
@@ -59,9 +42,9 @@ bool BatchRunner::Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
 
 Result<std::unique_ptr<SessionOutputs>> BatchRunner::RunWatched(BatchQueue& queue,
                                                                 std::span<const TensorView> inputs,
-                                                                std::int64_t rows) {
+                                                                const BatchSum& sum) {
   while (true) {
-    watch_.Begin(queue, rows);
+    watch_.Begin(queue, sum.rows, sum.work());
     Result<std::unique_ptr<SessionOutputs>> ran = queue.session().Run(inputs, watch_.stop());
     watch_.End();
     if (ran.ok()) return ran;
@@ -75,46 +58,34 @@ Result<std::unique_ptr<SessionOutputs>> BatchRunner::RunWatched(BatchQueue& queu
 }
 
 Status BatchRunner::RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch) {
-  const std::int64_t rows = RowsOf(batch);
+  const BatchSum sum = SumOf(batch);
   told_to_end_ = false;
-  Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, Gather(batch), rows);
+  const Gathered gathered = Gather(queue, batch);
+  Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, gathered.inputs, sum);
   if (!ran.ok()) return ran.status();
   const std::shared_ptr<const SessionOutputs> outputs = std::move(ran).value();
   // A lone request gets whatever came; rows of several can only be told apart by their number.
-  if (batch.size() > 1) RETURN_IF_ERROR(CheckOutputRows(*outputs, rows));
+  if (batch.size() > 1) RETURN_IF_ERROR(CheckOutputRows(*outputs, sum.rows));
+  const Ragged* const ragged = gathered.padding > 0 ? queue.ragged() : nullptr;
+  if (ragged != nullptr) RETURN_IF_ERROR(CheckRaggedOutputs(*outputs, *ragged, gathered.length));
   std::int64_t first_row = 0;
   for (QueueEntry* entry : batch) {
-    entry->result = {.status = {}, .outputs = outputs, .first_row = first_row, .batch_rows = rows};
+    entry->result = {
+        .status = {}, .outputs = outputs, .first_row = first_row, .batch_rows = sum.rows};
+    if (ragged != nullptr) Unpad(*ragged, gathered.length, *entry);
     first_row += entry->rows;
   }
   return {};
 }
 
-// The batch's inputs as one tensor each: in place where there is only one request.
-std::span<const TensorView> BatchRunner::Gather(std::span<QueueEntry* const> batch) {
-  const std::span<const TensorView> first = batch.front()->inputs;
-  inputs_.assign(first.begin(), first.end());
-  if (scratch_.size() < first.size()) scratch_.resize(first.size());
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    TensorView& gathered = inputs_[i];
-    if (batch.size() == 1 && Aligned(gathered)) continue;
-    std::size_t size = 0;
-    std::int64_t rows = 0;
-    for (const QueueEntry* entry : batch) {
-      size += entry->inputs[i].data.size();
-      if (batch.size() > 1) rows += entry->inputs[i].shape[0];
-    }
-    const std::span<std::byte> memory = scratch_[i].Get(size);
-    std::byte* to = memory.data();
-    for (const QueueEntry* entry : batch) {
-      const std::span<const std::byte> data = entry->inputs[i].data;
-      if (!data.empty()) std::memcpy(to, data.data(), data.size());
-      to += data.size();
-    }
-    gathered.data = memory;
-    if (batch.size() > 1) gathered.shape.Set(0, rows);
-  }
-  return inputs_;
+// The batch's inputs as one tensor each.
+Gathered BatchRunner::Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
+  members_.clear();
+  for (const QueueEntry* entry : batch) members_.push_back(entry->inputs);
+  arena_.Clear();
+  const Gathered gathered = gatherer_.Gather(members_, queue.ragged(), arena_);
+  if (queue.ragged() != nullptr) queue.AddElements(gathered.elements, gathered.padding);
+  return gathered;
 }
 
 }  // namespace penstock

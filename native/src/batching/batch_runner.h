@@ -2,13 +2,14 @@
 // per thread that runs batches; owns that thread's scratch memory.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "batching/gather.h"
 #include "batching/queue_entry.h"
 #include "batching/run_watch.h"
+#include "tensor/arena.h"
 
 namespace penstock {
 
@@ -22,27 +23,15 @@ class BatchRunner final {
   bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch);
 
  private:
-  // 64-byte aligned memory that only grows.
-  class Scratch final {
-   public:
-    std::span<std::byte> Get(std::size_t size);
-
-   private:
-    struct Free {
-      void operator()(std::byte* memory) const;
-    };
-    std::unique_ptr<std::byte[], Free> memory_;
-    std::size_t capacity_ = 0;
-  };
-
-  std::span<const TensorView> Gather(std::span<QueueEntry* const> batch);
+  Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   Status RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Result<std::unique_ptr<SessionOutputs>> RunWatched(BatchQueue& queue,
                                                      std::span<const TensorView> inputs,
-                                                     std::int64_t rows);
+                                                     const BatchSum& sum);
 
-  std::vector<TensorView> inputs_;
-  std::vector<Scratch> scratch_;  // one for each input
+  std::vector<std::span<const TensorView>> members_;
+  Gatherer gatherer_;
+  TensorArena arena_;  // of one run's tensors
   RunWatch watch_;
   bool told_to_end_ = false;  // the last run
 };

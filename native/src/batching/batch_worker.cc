@@ -27,13 +27,13 @@ TimeNs RunTimed(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* co
                 TimeNs began, const Clock& clock, Teach teach) {
   const bool in_one_piece = runner.Run(queue, batch);
   const TimeNs ended = clock.Now();
-  std::int64_t rows = 0;
   for (QueueEntry* entry : batch) {
-    rows += entry->rows;
     entry->result.started_at = began;
     entry->result.ended_at = ended;
   }
-  if (in_one_piece && teach == Teach::kYes) queue.service_time().Observe(rows, ended - began);
+  if (in_one_piece && teach == Teach::kYes) {
+    queue.service_time().Observe(SumOf(batch).work(), ended - began);
+  }
   return ended;
 }
 

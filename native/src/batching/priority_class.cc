@@ -19,8 +19,8 @@ void PriorityClass::Insert(QueueEntry& entry) {
   Flow& flow = FlowOf(entry.client);
   if (flow.heap.empty()) Activate(flow);
   entry.flow_ = &flow;
-  flow.rows_waiting += entry.rows;
-  rows_waiting_ += entry.rows;
+  flow.rows_waiting += entry.work();
+  rows_waiting_ += entry.work();
   std::size_t hole = flow.heap.size();
   flow.heap.push_back(&entry);
   while (hole > 0) {
@@ -46,14 +46,14 @@ QueueEntry* PriorityClass::Pop() {
   Flow& flow = **std::ranges::min_element(active_, {}, &Flow::rows_served);
   QueueEntry& entry = *flow.heap.front();
   virtual_time_ = std::max(virtual_time_, flow.rows_served);
-  flow.rows_served += entry.rows;
+  flow.rows_served += entry.work();
   Remove(entry);
   return &entry;
 }
 
 void PriorityClass::PutBack(QueueEntry& entry) {
   Insert(entry);
-  entry.flow_->rows_served -= entry.rows;
+  entry.flow_->rows_served -= entry.work();
 }
 
 bool PriorityClass::Modest(std::uint64_t client, double arrival_rate, TimeNs now) const {
@@ -78,7 +78,7 @@ std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) con
   if (deadline != kNever) {
     own = 0;
     for (const QueueEntry* entry : flow.heap) {
-      if (entry->deadline <= deadline) own += entry->rows;
+      if (entry->deadline <= deadline) own += entry->work();
     }
   }
   std::int64_t ahead = own;
@@ -126,8 +126,8 @@ void PriorityClass::Deactivate(Flow& flow) {
 void PriorityClass::RemoveAt(Flow& flow, std::size_t index) {
   std::vector<QueueEntry*>& heap = flow.heap;
   QueueEntry& removed = *heap[index];
-  flow.rows_waiting -= removed.rows;
-  rows_waiting_ -= removed.rows;
+  flow.rows_waiting -= removed.work();
+  rows_waiting_ -= removed.work();
   removed.flow_ = nullptr;
   QueueEntry& moved = *heap.back();
   heap.pop_back();

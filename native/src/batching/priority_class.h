@@ -39,13 +39,13 @@ class PriorityClass final {
   // An entry that was popped and is not taken after all.
   void PutBack(QueueEntry& entry);
   // An entry that was popped will never run: its client is not charged for it.
-  void Forgive(const QueueEntry& entry) { FlowOf(entry.client).rows_served -= entry.rows; }
+  void Forgive(const QueueEntry& entry) { FlowOf(entry.client).rows_served -= entry.work(); }
   // Of the client, which has waited in a queue of its own.
   QueueDelay& DelayOf(std::uint64_t client) { return FlowOf(client).delay; }
   std::int64_t WaitingOf(std::uint64_t client) const;
   // A call has arrived, whether it is queued or refused.
   void NoteArrival(const QueueEntry& entry, TimeNs now) {
-    FlowOf(entry.client).arrivals.Note(entry.rows, now);
+    FlowOf(entry.client).arrivals.Note(entry.work(), now);
   }
   // Whether the client asks for less than half of its fair share of `arrival_rate`.
   bool Modest(std::uint64_t client, double arrival_rate, TimeNs now) const;

@@ -18,13 +18,14 @@ namespace penstock {
 
 struct Flow;
 
-// What became of an entry's rows.
+// What became of an entry's rows. An output that holds as many rows as the entry is its own, any
+// other is the batch's.
 struct BatchResult {
   Status status;
   // Where the status refuses for want of time or room: when to come back. 0: not said.
   TimeNs retry_after = 0;
-  // Of the whole batch. Shared, because the answers of one batch leave on several loops at their
-  // own pace and large ones are sent from this memory.
+  // Shared, because the answers of one batch leave on several loops at their own pace and large
+  // ones are sent from this memory.
   std::shared_ptr<const SessionOutputs> outputs;
   std::int64_t first_row = 0;   // of this entry in the outputs
   std::int64_t batch_rows = 1;  // that really ran together
@@ -41,6 +42,9 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
   // One for each of the model's inputs, in its order; alive until the entry is delivered.
   std::span<const TensorView> inputs;
   std::int64_t rows = 1;
+  // Of a model that takes rows of any length: RunLength of what they are, or are expected to
+  // become. 0: all rows are alike.
+  std::int64_t run_length = 0;
   TimeNs deadline = kNever;
   TimeNs enqueued_at = 0;  // its message was there
   TimeNs queued_at = 0;    // decoded and checked: it waits for its run
@@ -52,6 +56,10 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
   // True once the scheduler has it. The home loop's alone.
   bool handed_over = false;
   BatchResult result;
+
+  // What it costs to run: its rows, or of a ragged model their elements along the ragged axis.
+  // Where queues, admission and service time count rows, they count these.
+  std::int64_t work() const { return run_length == 0 ? rows : rows * run_length; }
 
  protected:
   ~QueueEntry() = default;

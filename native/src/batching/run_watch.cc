@@ -14,10 +14,11 @@ TimeNs RunLimit(TimeNs configured, TimeNs expected) {
   return std::max(kLimitMin, kTimesExpected * expected);
 }
 
-void RunWatch::Begin(const BatchQueue& queue, std::int64_t rows) {
+void RunWatch::Begin(const BatchQueue& queue, std::int64_t rows, std::int64_t work) {
   if (stop_ == nullptr) stop_ = queue.session().NewRunStop();
   queue_.store(&queue, std::memory_order_relaxed);
   rows_.store(rows, std::memory_order_relaxed);
+  work_.store(work, std::memory_order_relaxed);
   activity_.Begin();
 }
 
@@ -36,10 +37,11 @@ void RunWatch::Look(TimeNs now, Logger& logger) {
   if (!Activity::UnderWay(run)) return;
   const BatchQueue& queue = *queue_.load(std::memory_order_relaxed);
   const std::int64_t rows = rows_.load(std::memory_order_relaxed);
+  const std::int64_t work = work_.load(std::memory_order_relaxed);
   // Of the next run already.
   if (activity_.which() != run || stop_ == nullptr) return;
   if (queue.ending()) return TellToEnd(run);
-  const TimeNs limit = RunLimit(queue.run_timeout(), queue.service_time().Predict(rows));
+  const TimeNs limit = RunLimit(queue.run_timeout(), queue.service_time().Predict(work));
   if (age < limit || !age_.TellOnce()) return;
   TellToEnd(run);
   queue.NoteTerminated();

@@ -29,7 +29,8 @@ class RunWatch final : public Watched {
 
   // --- the thread that runs ---
 
-  void Begin(const BatchQueue& queue, std::int64_t rows);
+  // `work`: see BatchSum, which the limit follows.
+  void Begin(const BatchQueue& queue, std::int64_t rows, std::int64_t work);
   // For the run between Begin and End.
   RunStop* stop() { return stop_.get(); }
   void End() { activity_.End(); }
@@ -51,6 +52,7 @@ class RunWatch final : public Watched {
   // Of the run under way: written before it begins.
   std::atomic<const BatchQueue*> queue_{nullptr};
   std::atomic<std::int64_t> rows_{0};
+  std::atomic<std::int64_t> work_{0};
   std::unique_ptr<RunStop> stop_;  // made for the first run
 
   ActivityAge age_;  // the watchdog's

@@ -127,7 +127,7 @@ bool Scheduler::TryBegin(BatchQueue& queue, QueueEntry& entry, Taken& taken) {
   Wake(slot);
   taken.batch.assign(1, &entry);
   taken.refused.clear();
-  taken.rows = entry.rows;
+  taken.work = entry.work();
   BeginLocked(slot, clock_.Now(), taken);
   return true;
 }
@@ -137,7 +137,7 @@ void Scheduler::BeginLocked(Slot& slot, TimeNs now, Taken& taken) {
   taken.queue = &queue;
   taken.began = now;
   taken.run = ++runs_;
-  const TimeNs expected = taken.batch.empty() ? 0 : queue.service_time().Predict(taken.rows);
+  const TimeNs expected = taken.batch.empty() ? 0 : queue.service_time().Predict(taken.work);
   slot.virtual_time += expected;
   ++slot.running;
   running_.push_back(

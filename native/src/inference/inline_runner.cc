@@ -88,18 +88,20 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& now, Budget& budget) {
   const ModelVersion& model = *pending.model;
   const ServiceTime& service_time = model.queue().service_time();
   while (!pending.entries.empty()) {
-    const std::int64_t front_rows = pending.entries.front()->rows;
-    const std::int64_t rows = service_time.RowsWithin(model.max_batch_size(), budget.left);
-    const bool fits = front_rows <= rows || service_time.Predict(front_rows) <= budget.left;
+    const std::int64_t front_work = pending.entries.front()->work();
+    BatchLimits limits = model.queue().limits();
+    limits.SetWorkMax(service_time.RowsWithin(limits.work_max(), budget.left));
+    const bool fits =
+        front_work <= limits.work_max() || service_time.Predict(front_work) <= budget.left;
     // One batch a turn all the same: of a model that the operator wants inline however long it
     // runs, and of a single row, or what was learned of slower days would never be corrected.
     const bool long_by_choice =
         model.warmup().stays_inline && service_time.Predict(1) > budget.whole;
-    const bool tried = budget.left == budget.whole && (long_by_choice || front_rows == 1);
+    const bool tried =
+        budget.left == budget.whole && (long_by_choice || pending.entries.front()->rows == 1);
     if (!fits && !tried) return;
     EntryList expired;
-    TakeBatch(pending.entries, {.batchable = model.batchable(), .rows_max = rows}, now, batch_,
-              expired);
+    TakeBatch(pending.entries, limits, now, batch_, expired);
     while (QueueEntry* entry = expired.PopFront()) {
       entry->result.status = DeadlineExceeded("the deadline passed while the request waited");
       entry->Deliver();

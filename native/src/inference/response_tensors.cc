@@ -15,7 +15,7 @@ void CollectOutputs(const ModelVersion& model, const RequestTensors& asked,
               .dtype = tensor.dtype,
               .shape = tensor.shape,
               .data = tensor.data};
-    if (asked.rows == result.batch_rows) continue;
+    if (asked.rows == result.batch_rows || tensor.shape[0] == asked.rows) continue;
     output.shape.Set(0, asked.rows);
     output.data =
         OutputRows(*result.outputs, index,

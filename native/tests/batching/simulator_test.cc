@@ -199,10 +199,10 @@ class Simulation final {
     ++busy_;
     ++model.running;
     EXPECT_LE(model.running, model.queue->instance_count());
-    TimeNs duration = taken->batch.empty() ? 0 : model.t0 + taken->rows * model.per_row;
+    TimeNs duration = taken->batch.empty() ? 0 : model.t0 + taken->work * model.per_row;
     if (Below(50) == 0) duration *= 20;  // preempted
     At(clock_.Now() + duration, [this, taken, &model, duration] {
-      if (!taken->batch.empty()) taken->queue->service_time().Observe(taken->rows, duration);
+      if (!taken->batch.empty()) taken->queue->service_time().Observe(taken->work, duration);
       scheduler_.Done(*taken);
       --busy_;
       --model.running;
@@ -223,7 +223,7 @@ class Simulation final {
       EXPECT_TRUE(SameRowShape(taken.batch.front()->inputs, entry->inputs));
       rows += entry->rows;
     }
-    EXPECT_EQ(rows, taken.rows);
+    EXPECT_EQ(rows, taken.work);
     if (taken.batch.size() > 1) {
       EXPECT_TRUE(model.queue->limits().batchable);
       EXPECT_LE(rows, model.queue->limits().rows_max);

@@ -36,6 +36,8 @@ class TestEntry : public QueueEntry {
   }
   // This entry's rows of output `index`, by what the runner says.
   std::span<const std::byte> OutputBytes(std::size_t index) const {
+    const TensorView& tensor = result.outputs->tensors()[index];
+    if (tensor.shape[0] == rows) return tensor.data;
     return OutputRows(*result.outputs, index,
                       {.first = result.first_row, .count = rows, .of = result.batch_rows});
   }

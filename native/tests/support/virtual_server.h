@@ -133,7 +133,7 @@ class VirtualServer final {
       began_ = clock_.Now();
       const ServiceLaw& law = laws_[taken_.queue->index()];
       const double noise = std::lognormal_distribution<double>(0, 0.05)(random_);
-      const auto duration = static_cast<double>(law.Duration(taken_.rows));
+      const auto duration = static_cast<double>(law.Duration(taken_.work));
       run_ends_ = began_ + static_cast<TimeNs>(duration * noise);
       return;
     }
@@ -149,7 +149,7 @@ class VirtualServer final {
         ++source.late;
       }
     }
-    taken_.queue->service_time().Observe(taken_.rows, now - began_);
+    taken_.queue->service_time().Observe(taken_.work, now - began_);
     scheduler_.Done(taken_);
     run_ends_ = kNever;
   }
