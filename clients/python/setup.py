@@ -1,4 +1,4 @@
-"""Builds the codec of string tensors with Cython; pyproject.toml describes all else."""
+"""Builds the Cython modules, of strings and columns; pyproject.toml describes all else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from setuptools import Extension, setup
 setup(
     # Without build_dir the generated C would lie beside the sources and end up in the wheel.
     ext_modules=cythonize(
-        [Extension("penstock_client._strings", ["penstock_client/_strings.pyx"])],
+        [
+            Extension(f"penstock_client.{name}", [f"penstock_client/{name}.pyx"])
+            for name in ("_columns", "_strings")
+        ],
         build_dir="build/cython",
     )
 )

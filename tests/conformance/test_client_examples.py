@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.made_models import save_columns
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "clients/python/README.md"
@@ -37,9 +38,8 @@ def served(
     folder = tmp_path_factory.mktemp("examples")
     for name, model in STAND_INS.items():
         shutil.copy(test_models / f"{model}.onnx", folder / f"{name}.onnx")
-    return start_shared_server(
-        ROOT / "examples/digits/digits.onnx", *(folder / f"{name}.onnx" for name in STAND_INS)
-    )
+    save_columns(folder / "people.onnx")
+    return start_shared_server(ROOT / "examples/digits/digits.onnx", *sorted(folder.glob("*.onnx")))
 
 
 @pytest.mark.parametrize("code", examples())

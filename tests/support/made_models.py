@@ -46,6 +46,32 @@ def save_counting(path: Path) -> Path:
     return path
 
 
+def save_columns(path: Path) -> Path:
+    """An input for each column, of four datatypes and two ranks: sum = height + age, known = city,
+    guest = not member."""
+    inputs = {
+        "age": (TensorProto.INT64, ["batch", 1]),
+        "height": (TensorProto.FLOAT, ["batch", 1]),
+        "city": (TensorProto.STRING, ["batch"]),
+        "member": (TensorProto.BOOL, ["batch"]),
+    }
+    outputs = {"sum": inputs["height"], "known": inputs["city"], "guest": inputs["member"]}
+    nodes = [
+        helper.make_node("Cast", ["age"], ["years"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["height", "years"], ["sum"]),
+        helper.make_node("Identity", ["city"], ["known"]),
+        helper.make_node("Not", ["member"], ["guest"]),
+    ]
+    described = [
+        [helper.make_tensor_value_info(name, *kind) for name, kind in tensors.items()]
+        for tensors in (inputs, outputs)
+    ]
+    graph = helper.make_graph(nodes, "graph", *described)
+    opset = helper.make_opsetid("", _OPSET)
+    onnx.save(helper.make_model(graph, ir_version=_IR_VERSION, opset_imports=[opset]), path)
+    return path
+
+
 def save_add(path: Path, element_type: int) -> Path:
     """y = x + x over [batch, 3]."""
     return _save(path, [helper.make_node("Add", ["x", "x"], ["y"])], element_type, 3, [])

@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import grpc
-from numpy.typing import NDArray
 
 from ._core import CHANNEL_OPTIONS, CLIENT_TIMEOUT, METHODS, Attempt, Core, Story, Timeout
 from ._errors import CallError, PenstockClientError, error_from_rpc
+from ._inputs import Inputs
 from ._messages import SERVICE
 from ._metadata import ModelIndex, ModelMetadata, ServerMetadata
 from ._retry import RetryPolicy
@@ -72,7 +72,7 @@ class Client:
     def infer(
         self,
         model: str,
-        inputs: Mapping[str, NDArray[Any]] | NDArray[Any],
+        inputs: Inputs,
         *,
         version: str = "",
         outputs: Sequence[str] | None = None,
@@ -88,7 +88,9 @@ class Client:
             model: the model's name.
             inputs: an array for each of the model's inputs, of exactly its dtype and rank; the
                 first dimension is the rows where the model is batched. A bare array is the input
-                of a model that has only one (its name is asked for once, then remembered).
+                of a model that has only one. Or a DataFrame, a list of dicts (rows), a dict of
+                columns or a list of columns, whose values are converted to what the model takes
+                (it is asked once, which is remembered); arrays in a dict are not.
             version: the model's version; empty for the one that the server would choose.
             outputs: names of the outputs wanted; None for all.
             timeout: seconds for the whole call with its retries, instead of the client's; None

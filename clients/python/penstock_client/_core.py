@@ -15,11 +15,9 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import _messages
 from ._errors import CallError, InputError, ResponseError
+from ._inputs import Arrays, Inputs, are_named_arrays, arrays_of
 from ._metadata import ModelIndex, ModelMetadata, ServerMetadata, TensorMetadata
 from ._retry import NO_RETRIES, RetryBudget, RetryPolicy, retry_delay_s
 from .wire import InferResult, Parameter, decode_response, encode_request
@@ -89,13 +87,13 @@ class Core:
         self._retry = retry or NO_RETRIES
         self._budget = RetryBudget(self._retry)
         self._random_unit = random_unit
-        # The name of the only input by (model, version), for infer() with a bare array.
-        self._only_input: dict[tuple[str, str], str] = {}
+        # What (model, version) takes, for infer() with other than a dict of arrays.
+        self._declared: dict[tuple[str, str], tuple[TensorMetadata, ...]] = {}
 
     def infer(
         self,
         model: str,
-        inputs: Mapping[str, NDArray[Any]] | NDArray[Any],
+        inputs: Inputs,
         *,
         version: str,
         outputs: Sequence[str] | None,
@@ -106,23 +104,25 @@ class Core:
         datatypes: Mapping[str, str] | None,
     ) -> Story[InferResult]:
         deadline_s = self._deadline_s(timeout)
-        if isinstance(inputs, np.ndarray):
-            inputs = {(yield from self._name_of_only_input(model, version, deadline_s)): inputs}
+        if are_named_arrays(inputs):
+            arrays = Arrays(by_name=inputs, datatypes={})
+        else:
+            arrays = yield from self._arrays(model, inputs, version, deadline_s)
         request = encode_request(
             model,
-            inputs,
+            arrays.by_name,
             version=version,
             outputs=outputs,
             request_id=request_id,
             priority=priority,
             parameters=parameters,
-            datatypes=datatypes,
+            datatypes={**arrays.datatypes, **(datatypes or {})},
         )
         try:
             response = yield from self._exchange("ModelInfer", request, deadline_s)
         except CallError:
-            # The model may have been replaced by one whose input has another name.
-            self._only_input.pop((model, version), None)
+            # The model may have been replaced by one with other inputs.
+            self._declared.pop((model, version), None)
             raise
         return decode_response(response)
 
@@ -159,13 +159,21 @@ class Core:
         )
         return ModelMetadata.of(response)
 
-    def _name_of_only_input(self, model: str, version: str, deadline_s: float | None) -> Story[str]:
+    def _arrays(
+        self, model: str, inputs: Inputs, version: str, deadline_s: float | None
+    ) -> Story[Arrays]:
+        """As the model takes them; what does not fit what it once said has it asked again."""
         key = (model, version)
-        name = self._only_input.get(key)
-        if name is None:
-            metadata = yield from self._model_metadata(model, version, deadline_s)
-            name = self._only_input[key] = _only_input(model, metadata.inputs)
-        return name
+        declared = self._declared.get(key)
+        if declared is not None:
+            try:
+                return arrays_of(inputs, model, declared)
+            except InputError:
+                del self._declared[key]
+        metadata = yield from self._model_metadata(model, version, deadline_s)
+        arrays = arrays_of(inputs, model, metadata.inputs)
+        self._declared[key] = metadata.inputs
+        return arrays
 
     def _control(self, method: str, deadline_s: float | None, **fields: Any) -> Story[Any]:
         request = getattr(_messages, f"{method}Request")(**fields).SerializeToString()
@@ -214,13 +222,3 @@ def _checked(timeout: float | None) -> float | None:
     if timeout is not None and not timeout > 0:  # nan is not
         raise InputError(f"timeout is {timeout}, seconds above 0 or None are needed")
     return timeout
-
-
-def _only_input(model: str, inputs: Sequence[TensorMetadata]) -> str:
-    if len(inputs) != 1:
-        names = ", ".join(repr(tensor.name) for tensor in inputs)
-        raise InputError(
-            f"model {model!r} has {len(inputs)} inputs ({names}): "
-            "pass a dict of arrays by these names"
-        )
-    return inputs[0].name

@@ -14,12 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _tensors
+from . import _columns, _tensors
 from ._errors import InputError, ResponseError
 from ._messages import ModelInferRequest, ModelInferResponse
+from ._metadata import TensorMetadata
 from ._tensors import dtype_of
 
-__all__ = ["InferResult", "Parameter", "decode_response", "dtype_of", "encode_request"]
+__all__ = [
+    "InferResult",
+    "Parameter",
+    "decode_response",
+    "dtype_of",
+    "encode_request",
+    "from_columns",
+]
 
 Parameter = bool | int | float | str
 
@@ -116,6 +124,25 @@ def encode_request(
     if size > _MESSAGE_SIZE_MAX:
         raise InputError(f"the request has {size} bytes, a message at most {_MESSAGE_SIZE_MAX}")
     return b"".join(pieces)
+
+
+def from_columns(
+    data: Any, inputs: Sequence[TensorMetadata] | None = None
+) -> dict[str, NDArray[Any]]:
+    """The array of each column by its name, as `Client.infer` makes them of a frame.
+
+    data: a DataFrame or another table, a dict of columns, a list of dicts (rows), a list of columns
+    in the order of `inputs`, or the one column of a model with one input. NumPy arrays are columns
+    like others here. inputs: as `Client.model_metadata` has them; columns become their datatypes,
+    and (n, 1) where they have that shape; BF16 is float32, for `encode_request` with `datatypes`.
+    None takes each column's own datatype and (n,).
+
+    Raises InputError, naming the column and the row.
+    """
+    try:
+        return _columns.from_columns(data, inputs)
+    except ValueError as error:
+        raise InputError(f"{error}") from None
 
 
 def decode_response(data: bytes) -> InferResult:

@@ -1,0 +1,16 @@
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+class _Declared(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def datatype(self) -> str: ...
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+def from_columns(
+    data: Any, inputs: Sequence[_Declared] | None = None
+) -> dict[str, NDArray[Any]]: ...
