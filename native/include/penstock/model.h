@@ -9,12 +9,19 @@
 
 namespace penstock {
 
+// Names for the values of one output's rows, in their order.
+struct OutputLabels {
+  std::string output;
+  std::vector<std::string> labels;
+};
+
 // One model version to serve. Nothing here is parsed further: paths are absolute, names checked.
 struct ModelSource {
   std::string name;
   std::int64_t version = 1;
   std::string path;  // the .onnx file
   ModelOptions options;
+  std::vector<OutputLabels> labels;
 };
 
 // One input or output as clients see it.

@@ -109,7 +109,8 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .queue_wait_max = options.max_queue_time_ms * kMillisecond,
            .run_timeout = options.run_timeout_ms * kMillisecond,
            .default_timeout = options.default_timeout_ms * kMillisecond,
-           .default_priority = static_cast<int>(options.default_priority)},
+           .default_priority = static_cast<int>(options.default_priority),
+           .labels = source.labels},
           std::move(session), clock_));
   const ModelReport& report = reports_.emplace_back(ReportOf(*model, providers));
   logger_.Info("model ready", {{"model", report.name},

@@ -91,6 +91,9 @@ void InferCall::Deliver() {
 // 5. Respond: small outputs are copied into the reply, large ones are sent from the batch's memory.
 void InferCall::Respond() {
   CollectOutputs(*model_, tensors_, result, outputs_);
+  const std::shared_ptr<const void> owner =
+      tensors_.classes.empty() ? result.outputs
+                               : ClassifyOutputs(*model_, tensors_, result, outputs_);
   const std::array<wire::InferParameter, 2> batch = {
       {{.name = "penstock_batch_size", .value = result.batch_rows},
        {.name = "penstock_batch_row", .value = result.first_row}}};
@@ -100,7 +103,7 @@ void InferCall::Respond() {
                                   .outputs = outputs_};
   if (context_.report_batch_size) response.parameters = batch;
   ByteQueue& body = call_->BeginMessage(wire::InferResponseSize(response));
-  wire::EncodeInferResponse(response, result.outputs, body);
+  wire::EncodeInferResponse(response, owner, body);
   grpc::Call& call = *call_;
   Recycle();
   call.Finish({});

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/strings.h"
+#include "inference/classification.h"
 #include "tensor/bytes.h"
 #include "wire/typed_contents.h"
 
@@ -169,6 +170,20 @@ Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,
   return {};
 }
 
+// Whether each output that is to be answered as classes has any.
+Status BindClasses(const wire::InferRequest& request, const ModelVersion& model,
+                   RequestTensors& tensors) {
+  for (const wire::RequestedClasses& classes : request.classes) {
+    const TensorSpec& spec = model.outputs()[tensors.outputs[classes.output]];
+    if (CanClassify(spec.dtype)) continue;
+    return InvalidArgument(
+        StrCat("output '", spec.name, "': parameter 'classification': the output is ",
+               DataTypeName(spec.dtype), ", numbers are needed to tell classes"));
+  }
+  tensors.classes = request.classes;
+  return {};
+}
+
 std::size_t Padded(std::size_t size) {
   return (size + BufferPool::kAlignment - 1) / BufferPool::kAlignment * BufferPool::kAlignment;
 }
@@ -203,6 +218,7 @@ void RequestTensors::Clear() {
   inputs.clear();
   rows = 1;
   outputs.clear();
+  classes.clear();
   typed.clear();
   converted.Reset();
 }
@@ -231,7 +247,8 @@ Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model
     }
   }
   RETURN_IF_ERROR(BindRows(model, tensors));
-  return BindOutputs(request, model, tensors);
+  RETURN_IF_ERROR(BindOutputs(request, model, tensors));
+  return request.classes.empty() ? Status() : BindClasses(request, model, tensors);
 }
 
 }  // namespace penstock

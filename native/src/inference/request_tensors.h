@@ -19,6 +19,8 @@ struct RequestTensors {
   std::vector<TensorView> inputs;    // in the model's order, viewing the message or `converted`
   std::int64_t rows = 1;             // the first dimension, where the model is batchable
   std::vector<std::size_t> outputs;  // indices of what is to be answered, in that order
+  // Which of `outputs` are answered as their largest values; mostly none.
+  std::vector<wire::RequestedClasses> classes;
 
   // An input whose contents are typed, as it waits for its conversion.
   struct Typed {

@@ -1,11 +1,46 @@
 #include "model/model_version.h"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/strings.h"
 
 namespace penstock {
+namespace {
+
+// The values of a row, where the model fixes them.
+std::optional<std::int64_t> RowWidth(const TensorSpec& spec, bool batchable) {
+  Shape row;
+  for (std::size_t i = batchable ? 1 : 0; i < spec.shape.rank(); ++i) row.Append(spec.shape[i]);
+  return row.ElementCount();
+}
+
+// `given` in the order of the outputs; INVALID_ARGUMENT where they do not fit them.
+Result<std::vector<LabelList>> BindLabels(const std::vector<OutputLabels>& given,
+                                          std::span<const TensorSpec> outputs, bool batchable) {
+  std::vector<LabelList> labels;
+  if (given.empty()) return labels;
+  labels.resize(outputs.size());
+  for (const OutputLabels& of : given) {
+    const auto found = std::ranges::find(outputs, of.output, &TensorSpec::name);
+    if (found == outputs.end()) {
+      return InvalidArgument(StrCat("labels: the model has no output '", of.output, "'"));
+    }
+    const std::optional<std::int64_t> width = RowWidth(*found, batchable);
+    const auto count = static_cast<std::int64_t>(of.labels.size());
+    if (width.has_value() && *width != count) {
+      return InvalidArgument(StrCat("labels.", of.output, ": ", count,
+                                    " labels for an output of shape ", found->shape.ToString(),
+                                    "; one for each of a row's ", *width, " values is expected"));
+    }
+    labels[static_cast<std::size_t>(found - outputs.begin())] = LabelList(of.labels);
+  }
+  return labels;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& config,
                                                            std::unique_ptr<Session> session,
@@ -33,6 +68,8 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
                                               .wait_max = config.queue_wait_max,
                                               .run_timeout = config.run_timeout,
                                               .durations = version->warmup_.durations});
+  ASSIGN_OR_RETURN(version->labels_,
+                   BindLabels(config.labels, version->outputs(), version->batchable()));
   version->cells_ = std::vector<metrics::ModelCells>(config.loops);
   return version;
 }

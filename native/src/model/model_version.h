@@ -7,12 +7,15 @@
 #include <string>
 #include <vector>
 
+#include <penstock/model.h>
+
 #include "base/clock.h"
 #include "base/status.h"
 #include "batching/scheduler.h"
 #include "metrics/model_cells.h"
 #include "model/warmup.h"
 #include "session/session.h"
+#include "tensor/label_list.h"
 
 namespace penstock {
 
@@ -29,6 +32,7 @@ struct ModelConfig {
   TimeNs run_timeout = 0;      // 0: by what is expected, see batching/run_watch.h
   TimeNs default_timeout = 0;  // 0: none
   int default_priority = kPriorityHighest;
+  std::vector<OutputLabels> labels;
 };
 
 class ModelVersion final {
@@ -56,6 +60,10 @@ class ModelVersion final {
   TimeNs default_timeout() const { return default_timeout_; }
   // For calls that do not say.
   int default_priority() const { return default_priority_; }
+  // For the values of a row of that output; null where the configuration names none.
+  const LabelList* labels(std::size_t output) const {
+    return labels_.empty() || labels_[output].empty() ? nullptr : &labels_[output];
+  }
   Session& session() const { return *session_; }
   BatchQueue& queue() const { return *queue_; }
   // Each loop writes its own.
@@ -79,6 +87,7 @@ class ModelVersion final {
   std::int64_t request_rows_max_ = 0;
   TimeNs default_timeout_ = 0;
   int default_priority_ = kPriorityHighest;
+  std::vector<LabelList> labels_;  // none, or one for each output
   std::unique_ptr<BatchQueue> queue_;
   mutable std::vector<metrics::ModelCells> cells_;
   mutable metrics::SharedModelCells shared_cells_;

@@ -85,6 +85,13 @@ Status ReadTimeout(const Parameter& parameter, InferRequest& request) {
   return {};
 }
 
+Status CheckPlace(const Parameter& parameter, std::string_view side, std::string_view name) {
+  if (!parameter.name.starts_with("shared_memory_")) return {};
+  return Unimplemented(StrCat(side, " '", Printable(name), "': parameter '",
+                              Printable(parameter.name),
+                              "': shared memory is not served; send the tensor in the message"));
+}
+
 }  // namespace
 
 Status ReadRequestParameter(std::string_view entry, InferRequest& request) {
@@ -116,18 +123,27 @@ Status ReadRequestParameter(std::string_view entry, InferRequest& request) {
   return {};
 }
 
-Status CheckTensorParameter(std::string_view entry, std::string_view side, std::string_view name) {
+Status CheckInputParameter(std::string_view entry, std::string_view name) {
+  return CheckPlace(Decode(entry), "input", name);
+}
+
+Status ReadOutputParameter(std::string_view entry, InferRequest& request) {
   const Parameter parameter = Decode(entry);
-  const auto refuse = [&](std::string_view what) {
-    return Unimplemented(StrCat(side, " '", Printable(name), "': parameter '",
-                                Printable(parameter.name), "': ", what));
-  };
-  if (parameter.name.starts_with("shared_memory_")) {
-    return refuse("shared memory is not served; send the tensor in the message");
+  const std::string_view name = request.requested_outputs.back();
+  RETURN_IF_ERROR(CheckPlace(parameter, "output", name));
+  if (parameter.name != "classification") return {};
+  const std::optional<std::uint64_t> count = WholeNumber(parameter);
+  if (!count.has_value() || *count == 0 || *count > std::numeric_limits<std::int64_t>::max()) {
+    return InvalidArgument(StrCat("output '", Printable(name),
+                                  "': parameter 'classification': an int64_param of 1 or more is "
+                                  "expected, how many of the largest values to answer"));
   }
-  if (parameter.name == "classification") {
-    return refuse("classification is not served; take the tensor itself");
+  const std::size_t output = request.requested_outputs.size() - 1;
+  // A map's key that comes twice counts as it came last.
+  if (request.classes.empty() || request.classes.back().output != output) {
+    request.classes.push_back({.output = output});
   }
+  request.classes.back().count = static_cast<std::int64_t>(*count);
   return {};
 }
 

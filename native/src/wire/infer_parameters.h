@@ -16,7 +16,10 @@ namespace penstock::wire {
 // INVALID_ARGUMENT for a reserved name, or a known one with a value that it cannot have.
 Status ReadRequestParameter(std::string_view entry, InferRequest& request);
 
-// UNIMPLEMENTED for shared memory and classification. `side` is "input" or "output".
-Status CheckTensorParameter(std::string_view entry, std::string_view side, std::string_view name);
+// UNIMPLEMENTED for shared memory.
+Status CheckInputParameter(std::string_view entry, std::string_view name);
+// The same, of the output that was requested last; its `classification` goes to the request,
+// INVALID_ARGUMENT where it is no count.
+Status ReadOutputParameter(std::string_view entry, InferRequest& request);
 
 }  // namespace penstock::wire

@@ -74,7 +74,7 @@ Status DecodeInput(pbf_reader reader, InferInput& input) {
     } else if (reader.tag() == input_tag::kContents && IsBytes(reader)) {
       RETURN_IF_ERROR(SetContents(input, StringOf(reader)));
     } else if (reader.tag() == input_tag::kParameters && IsBytes(reader)) {
-      RETURN_IF_ERROR(CheckTensorParameter(StringOf(reader), "input", input.name));
+      RETURN_IF_ERROR(CheckInputParameter(StringOf(reader), input.name));
     } else {
       reader.skip();
     }
@@ -82,12 +82,13 @@ Status DecodeInput(pbf_reader reader, InferInput& input) {
   return {};
 }
 
-Status DecodeRequestedOutput(pbf_reader reader, std::string_view& name) {
+Status DecodeRequestedOutput(pbf_reader reader, InferRequest& request) {
+  std::string_view& name = request.requested_outputs.emplace_back();
   while (reader.next()) {
     if (reader.tag() == output_tag::kName && IsBytes(reader)) {
       name = StringOf(reader);
     } else if (reader.tag() == output_tag::kParameters && IsBytes(reader)) {
-      RETURN_IF_ERROR(CheckTensorParameter(StringOf(reader), "output", name));
+      RETURN_IF_ERROR(ReadOutputParameter(StringOf(reader), request));
     } else {
       reader.skip();
     }
@@ -125,8 +126,7 @@ Status DecodeFields(pbf_reader reader, InferRequest& request) {
         break;
       case request_tag::kOutputs:
         RETURN_IF_ERROR(CheckRoom(request.requested_outputs, "requested outputs"));
-        RETURN_IF_ERROR(
-            DecodeRequestedOutput(reader.get_message(), request.requested_outputs.emplace_back()));
+        RETURN_IF_ERROR(DecodeRequestedOutput(reader.get_message(), request));
         break;
       case request_tag::kParameters:
         RETURN_IF_ERROR(ReadRequestParameter(StringOf(reader), request));
@@ -150,6 +150,7 @@ void InferRequest::Clear() {
   model_name = model_version = id = {};
   inputs.clear();
   requested_outputs.clear();
+  classes.clear();
   raw_input_contents.clear();
   priority = 0;
   timeout_us.reset();

@@ -22,12 +22,19 @@ struct InferInput {
   std::span<const std::byte> contents{};  // their InferTensorContents; see typed_contents.h
 };
 
+// A requested output that is to be answered as its `count` largest values, each with its index.
+struct RequestedClasses {
+  std::size_t output = 0;  // among the requested ones
+  std::int64_t count = 0;
+};
+
 struct InferRequest {
   std::string_view model_name;
   std::string_view model_version;
   std::string_view id;
   std::vector<InferInput> inputs;
   std::vector<std::string_view> requested_outputs;
+  std::vector<RequestedClasses> classes;  // mostly none
   std::vector<std::span<const std::byte>> raw_input_contents;
   // Of the request's parameters.
   std::uint64_t priority = 0;                // 0: the model's default; 1 is the highest

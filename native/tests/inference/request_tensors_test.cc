@@ -292,6 +292,32 @@ TEST_F(BindRequestTest, BadRequestedOutputs_AreRefused) {
   EXPECT_EQ(Bind(*model_), "output 'c': requested more than once");
 }
 
+TEST_F(BindRequestTest, Classes_AreThoseOfNumbers) {
+  Add("a", {1, 3}, 12);
+  Add("b", {1, 2}, 8);
+  request_.requested_outputs = {"d", "c"};
+  request_.classes = {{.output = 1, .count = 2}};
+  ASSERT_EQ(Bind(*model_), "");
+  ASSERT_EQ(tensors_.classes.size(), 1U);
+  EXPECT_EQ(tensors_.classes[0].output, 1U);
+  request_.classes.clear();
+  ASSERT_EQ(Bind(*model_), "");
+  EXPECT_TRUE(tensors_.classes.empty());
+}
+
+TEST_F(BindRequestTest, ClassesOfStrings_AreRefused) {
+  const std::vector<TensorSpec> specs = {{.name = "s", .dtype = DataType::kBytes, .shape = {1}}};
+  const std::unique_ptr<ModelVersion> model =
+      MakeModel({.name = "strings"},
+                std::make_unique<FakeSession>(specs, specs, EchoAll(clock_, 1000, 10)), clock_);
+  Add("s", {1}, 4, "BYTES");
+  request_.requested_outputs = {"s"};
+  request_.classes = {{.output = 0, .count = 1}};
+  EXPECT_EQ(Bind(*model),
+            "output 's': parameter 'classification': the output is BYTES, numbers are needed to "
+            "tell classes");
+}
+
 TEST_F(BindRequestTest, MaxBatchSizeChosenByTheServer_LimitsNoRequest) {
   const std::unique_ptr<ModelVersion> model = TwoInputs(0);
   ASSERT_TRUE(model->batchable());

@@ -150,12 +150,43 @@ TEST(InferParametersTest, TensorParametersThatAreNotServed_AreUnimplemented) {
                   "': shared memory is not served; send the tensor in the message");
     EXPECT_EQ(decode(kOutput, name).code(), StatusCode::kUnimplemented);
   }
-  EXPECT_EQ(decode(kOutput, "classification").code(), StatusCode::kUnimplemented);
-  EXPECT_EQ(decode(kOutput, "classification").message(),
-            "output 't': parameter 'classification': classification is not served; take the "
-            "tensor itself");
   EXPECT_TRUE(decode(kInput, "binary_data_size").ok());
   EXPECT_TRUE(decode(kOutput, "binary_data").ok());
+}
+
+// A request for the outputs 'a' and 't'; `values` are those of the second's `classification`.
+std::string RequestClasses(const std::vector<Value>& values) {
+  std::string message;
+  pbf_writer writer(message);
+  pbf_writer(writer, 6).add_string(1, "a");
+  pbf_writer tensor(writer, 6);
+  tensor.add_string(1, "t");
+  for (const Value& value : values) AddParameter(tensor, 2, "classification", value);
+  tensor.commit();
+  return message;
+}
+
+TEST(InferParametersTest, Classification_GoesToItsOutput) {
+  InferRequest request;
+  const std::string message = RequestClasses({Int64(7), Int64(3)});
+  const Status status = DecodeInferRequest(BytesOf(message), request);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  ASSERT_EQ(request.classes.size(), 1U);
+  EXPECT_EQ(request.classes[0].output, 1U);
+  EXPECT_EQ(request.classes[0].count, 3);
+  const std::string without = RequestClasses({});
+  ASSERT_TRUE(DecodeInferRequest(BytesOf(without), request).ok());
+  EXPECT_TRUE(request.classes.empty());
+}
+
+TEST(InferParametersTest, Classification_WhatIsNoCount_IsRefused) {
+  for (const Value& value : {Int64(0), Int64(-1), Uint64(0), String("3"), Bool(true)}) {
+    InferRequest request;
+    const std::string message = RequestClasses({value});
+    EXPECT_EQ(DecodeInferRequest(BytesOf(message), request).ToString(),
+              "INVALID_ARGUMENT: output 't': parameter 'classification': an int64_param of 1 or "
+              "more is expected, how many of the largest values to answer");
+  }
 }
 
 TEST(InferParametersTest, MalformedEntry_IsRefused) {

@@ -145,6 +145,12 @@ def parameters() -> Iterator[Kind]:
             message=x_request(parameters=[parameter(name, kind, value)]),
             says=(f"parameter '{name.decode()}'", says),
         )
+    for kind, value in ((INT64, 0), (INT64, -1), (UINT64, 2**64 - 1), (STRING, b"3"), (BOOL, 1)):
+        yield Kind(
+            name=f"classification {value!r}",
+            message=x_request(outputs=[output(b"y", [parameter(b"classification", kind, value)])]),
+            says=("output 'y': parameter 'classification'", "1 or more"),
+        )
     region = parameter(b"shared_memory_region", STRING, b"/dev/shm/mine")
     size = parameter(b"shared_memory_byte_size", INT64, 24)
     for name, message, says in (
@@ -157,11 +163,6 @@ def parameters() -> Iterator[Kind]:
             "output in shared memory",
             x_request(outputs=[output(b"y", [region, size])]),
             ("output 'y'", "shared_memory_region"),
-        ),
-        (
-            "classification",
-            x_request(outputs=[output(b"y", [parameter(b"classification", INT64, 3)])]),
-            ("output 'y'", "classification"),
         ),
     ):
         yield Kind(name=name, message=message, code=UNIMPLEMENTED, says=says)
