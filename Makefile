@@ -18,8 +18,7 @@ CXX_FILES = $(shell find native -name '*.cc' -o -name '*.h' | grep -v '\.gen\.')
 # Each has native/fuzz/NAME_fuzz.cc and tests/fuzz/corpus/NAME.
 FUZZ_TARGETS ?= wire connection onnx_scan jpeg png tokenizer
 FUZZ_SECONDS ?= 60
-CORE_SOURCES = $(shell find native/src native/include native/binding native/cython \
-	-type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
+CORE_SOURCES = $(shell find native/src native/include native/binding -type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
 CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
 	$(wildcard clients/python/penstock_client/*.pyx)
 TEST_MODELS := build/test-models

@@ -72,12 +72,16 @@ struct Kept {
 };
 
 py::object BytesArray(const EngineTensor& tensor) {
-  const py::object codec = py::module_::import("penstock._bytes_codec");
+  const py::object unpack = py::module_::import("penstock._strings").attr("unpack");
   const py::memoryview data =
       py::memoryview::from_memory(tensor.data.data(), static_cast<py::ssize_t>(tensor.data.size()));
   py::tuple shape(tensor.shape.size());
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i) shape[i] = tensor.shape[i];
-  return codec.attr("decode")(data, shape);
+  std::int64_t count = 1;
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    shape[i] = tensor.shape[i];
+    count *= tensor.shape[i];
+  }
+  return unpack(data, count).attr("reshape")(shape);
 }
 
 // BF16 is the upper half of FP32. A copy, since NumPy has no such type, with the flags that views
@@ -97,6 +101,17 @@ py::object WidenedArray(const EngineTensor& tensor, const py::object& fp32) {
   }
   array.attr("setflags")(py::arg("write") = false);
   return array;
+}
+
+py::bytes PackedStrings(std::string_view name, const py::array& array) {
+  const py::object pack = py::module_::import("penstock._strings").attr("pack");
+  try {
+    return pack(array.attr("reshape")(-1).attr("tolist")());
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_ValueError)) throw;
+    throw py::value_error("input '" + std::string(name) +
+                          "': " + py::str(error.value()).cast<std::string>());
+  }
 }
 
 }  // namespace
@@ -120,8 +135,7 @@ InputArray ViewInput(std::string_view name, py::handle value,
                    static_cast<std::size_t>(array.nbytes())};
     return input;
   }
-  const py::object encode = py::module_::import("penstock._bytes_codec").attr("encode");
-  const py::bytes encoded = encode(array);
+  const py::bytes encoded = PackedStrings(name, array);
   const std::string_view bytes = encoded;
   tensor.data = std::as_bytes(std::span(bytes));
   // The shape is the array's, the bytes are not: both stay.

@@ -17,7 +17,8 @@ namespace penstock::binding {
 
 // One input: the tensor views `array`, which is the caller's own or a copy that could be viewed.
 // `declared` is the model's datatype for it, which tells BF16 held as uint16 from UINT16; it is
-// only asked for where that matters. TypeError for what no tensor can be made of.
+// only asked for where that matters. TypeError for what no tensor can be made of, ValueError for an
+// object that is no string.
 struct InputArray {
   pybind11::object array;
   EngineTensor tensor;

@@ -185,14 +185,15 @@ void EngineHandle::Fill(HeldCall& held, const CallArguments& arguments) {
 }
 
 void EngineHandle::FillInputs(HeldCall& held, PyObject* inputs) {
+  EngineCall& call = held.call;
   py::dict dict;
   if (PyDict_CheckExact(inputs)) {
     dict = py::reinterpret_borrow<py::dict>(inputs);
   } else {
-    dict = py::dict(py::reinterpret_borrow<py::object>(inputs));  // any mapping
+    const py::object named_arrays = py::module_::import("penstock.columns").attr("named_arrays");
+    dict = named_arrays(py::handle(inputs), call.DeclaredInputs());
     held.arrays.push_back(dict);
   }
-  EngineCall& call = held.call;
   PyObject* key = nullptr;
   PyObject* value = nullptr;
   for (py::ssize_t position = 0; PyDict_Next(dict.ptr(), &position, &key, &value) != 0;) {

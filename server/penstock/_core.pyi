@@ -8,6 +8,7 @@ from typing_extensions import Buffer
 
 from penstock._options import ModelOptions, ServerOptions
 from penstock._tokenizer_spec import Padding, TokenizerSpec
+from penstock.columns import Table
 
 __all__ = [
     "CenterCropStep",
@@ -125,7 +126,7 @@ class Engine:
     def infer(
         self,
         model: str,
-        inputs: Mapping[str, ArrayLike],
+        inputs: Mapping[str, ArrayLike] | ArrayLike | Table,
         outputs: Sequence[str] | None = None,
         *,
         timeout: float | None = None,
@@ -136,7 +137,7 @@ class Engine:
     def submit(
         self,
         model: str,
-        inputs: Mapping[str, ArrayLike],
+        inputs: Mapping[str, ArrayLike] | ArrayLike | Table,
         outputs: Sequence[str] | None = None,
         *,
         timeout: float | None = None,

@@ -23,6 +23,8 @@ from penstock.errors import DeadlineError, start_error
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from penstock.columns import Table
+
     Answer = dict[str, NDArray[Any]]
 
 __all__ = ["Engine"]
@@ -46,6 +48,8 @@ class Engine(EndsWithItsBlock, _core.Engine):
     `infer(model, inputs, outputs=None, *, timeout=None, version=None)` returns the outputs by name.
     inputs maps each input's name to an array (or what numpy.asarray takes); the first dimension of
     a batchable model is the rows, one or more. Dtypes must be the model's own: nothing is cast.
+    One array is the input of a model with one. A DataFrame, a list of dicts (rows) or a list of
+    columns is converted to what the model takes, as by penstock.columns.from_columns.
     BYTES are object arrays of bytes (or str, as UTF-8). A BF16 input is ml_dtypes.bfloat16, or its
     bits as uint16; an output is float32, exactly. C-contiguous arrays are read in place: do not
     write to them until infer returns.
@@ -78,7 +82,7 @@ class Engine(EndsWithItsBlock, _core.Engine):
     async def infer_async(
         self,
         model: str,
-        inputs: Mapping[str, ArrayLike],
+        inputs: Mapping[str, ArrayLike] | ArrayLike | Table,
         outputs: Sequence[str] | None = None,
         *,
         timeout: float | None = None,

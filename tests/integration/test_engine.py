@@ -118,7 +118,7 @@ def test_infer_strings_keep_every_byte(test_models: Path) -> None:
         y = engine.infer("identity_bytes", {"x": x})["y"]
         expected = [[v.encode() if isinstance(v, str) else v for v in row] for row in x.tolist()]
         assert y.tolist() == expected
-        with pytest.raises(TypeError, match="element 1 is int, expected bytes or str"):
+        with pytest.raises(ValueError, match="input 'x': element 1 is int, bytes or str"):
             engine.infer("identity_bytes", {"x": np.array([["a", 1, "b"]], dtype=object)})
 
 
@@ -148,7 +148,9 @@ def test_infer_outputs_are_those_asked_for_in_that_order(engine: Engine) -> None
         (("mlp", {"x": np.zeros((1, 64), complex)}), TypeError, "complex128"),
         (("mlp", {1: rows(1)}), TypeError, "name must be a str"),
         ((1, {"x": rows(1)}), TypeError, "model must be a str"),
-        (("mlp", 5), TypeError, "not iterable"),
+        (("mlp", 5), ValueError, "input 'x': a column of values is needed, not int"),
+        (("two_by_two", rows(1, 4)), ValueError, "2 inputs .* which ndarray does not name"),
+        (("nothing", 5), NotFoundError, "'nothing' is not served"),
         (("mlp", {"x": rows(1)}, "y"), TypeError, "not one str"),
         (("mlp",), TypeError, "model and inputs"),
         (("mlp", {"x": rows(1)}, None, 1.0), TypeError, "at most 3"),

@@ -12,15 +12,14 @@ import pytest
 from penstock_client import Client, InputError
 from support.blocking_client import BlockingClient
 from support.made_models import save_columns
+from support.tables import rows_of
 
 ROWS = 257
 TABLES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pandas": pandas.DataFrame,
     "polars": polars.DataFrame,
     "columns": dict,
-    "rows": lambda columns: [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ],
+    "rows": rows_of,
     "list": lambda columns: list(columns.values()),
 }
 

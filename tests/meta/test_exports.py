@@ -17,7 +17,7 @@ PACKAGE = Path(penstock.__file__).parent
 MODULES = sorted(
     module.name
     for module in pkgutil.iter_modules([str(PACKAGE)])
-    if module.name not in {"__main__", "_bytes_codec", "_core", "_version"}
+    if module.name not in {"__main__", "_columns", "_core", "_strings", "_version"}
 )
 
 

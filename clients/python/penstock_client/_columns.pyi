@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 class _Declared(Protocol):
@@ -11,6 +12,7 @@ class _Declared(Protocol):
     @property
     def shape(self) -> Sequence[int]: ...
 
+def bf16_bits(array: NDArray[Any]) -> NDArray[np.uint16]: ...
 def from_columns(
     data: Any, inputs: Sequence[_Declared] | None = None
 ) -> dict[str, NDArray[Any]]: ...

@@ -61,6 +61,15 @@ def _unknown(name, inputs):
     )
 
 
+def bf16_bits(array):
+    """float32 rounded to the nearest bfloat16, ties to even, as uint16; NaN stays NaN."""
+    bits = np.asarray(array, dtype=np.float32, order="C").view(np.uint32)
+    # Carries into the exponent where it must, up to infinity.
+    rounded = (bits + (np.uint32(0x7FFF) + ((bits >> 16) & 1))) >> 16
+    # The low half of a NaN may hold all that makes it one.
+    return np.where(np.isnan(array), (bits >> 16) | 0x40, rounded).astype(np.uint16)
+
+
 # --- who is called what ---------------------------------------------------------------------------
 
 

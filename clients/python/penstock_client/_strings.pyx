@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The protocol's layout of string tensors: each element is its length, 4 bytes little-endian, and
-then its bytes. Any thread. Knows no tensors: shapes and names are wire.py's.
+then its bytes. Any thread. Compiled into the client and into the server's package, and knows neither.
 
 Lengths come from the network: nothing is read or allocated before it was held against what is left.
 """
@@ -56,13 +56,13 @@ def pack(list elements not None):
     return packed
 
 
-def unpack(bytes packed not None, Py_ssize_t count):
-    """The `count` elements that fill `packed`, as a NumPy array of `bytes` objects, rank 1.
+def unpack(const unsigned char[::1] packed not None, Py_ssize_t count):
+    """The `count` elements that fill the buffer `packed`, as an array of `bytes` objects, rank 1.
 
     Raises ValueError where the lengths lie: beyond the end, too few or too many elements.
     """
-    cdef const char* source = PyBytes_AS_STRING(packed)
-    cdef Py_ssize_t left = PyBytes_GET_SIZE(packed)
+    cdef const char* source = <const char*>&packed[0]
+    cdef Py_ssize_t left = packed.shape[0]
     cdef Py_ssize_t index, size
     cdef object[::1] elements
     if count < 0 or count > left // PREFIX:

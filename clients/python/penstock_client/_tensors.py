@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _strings
+from . import _columns, _strings
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
@@ -59,7 +59,7 @@ def encode(array: NDArray[Any], datatype: str | None) -> tuple[str, bytes | NDAr
     """
     own = datatype_of(array.dtype)
     if datatype == "BF16" and own == "FP32":
-        return "BF16", _bytes_of(_bf16_of(array), _BF16)
+        return "BF16", _bytes_of(_columns.bf16_bits(array), _BF16)
     if datatype not in (None, own):
         raise ValueError(
             f"an array of dtype {array.dtype} cannot be sent as {datatype}; nothing is converted"
@@ -148,15 +148,6 @@ def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 def _bytes_of(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.uint8]:
     """In row-major order and the byte order of `dtype`."""
     return np.asarray(array, dtype=dtype, order="C").reshape(-1).view(np.uint8)
-
-
-def _bf16_of(array: NDArray[Any]) -> NDArray[np.uint16]:
-    """float32 rounded to the nearest bfloat16, ties to even; NaN stays NaN."""
-    bits = np.asarray(array, dtype=np.float32, order="C").view(np.uint32)
-    # Carries into the exponent where it must, up to infinity.
-    rounded = (bits + (np.uint32(0x7FFF) + ((bits >> 16) & 1))) >> 16
-    # The low half of a NaN may hold all that makes it one.
-    return np.where(np.isnan(array), (bits >> 16) | 0x40, rounded).astype(np.uint16)
 
 
 def _float32_of(bits: NDArray[np.uint16]) -> NDArray[np.float32]:

@@ -99,6 +99,8 @@ class EngineCall final {
   // What stands in `inputs` as it must have been meant: the datatype that the model declares for
   // this input, empty where there is no such model or input.
   std::string_view DeclaredDatatype(std::string_view input) const;
+  // What the model takes that the request names; empty where there is no such model.
+  std::vector<TensorReport> DeclaredInputs() const;
 
   // Holds the request against the model. Never blocks. False: finished.
   bool Begin();

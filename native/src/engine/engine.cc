@@ -154,6 +154,7 @@ class EngineCall::Impl final : public QueueEntry {
   void Cancel();
   void Reset();
   std::string_view DeclaredDatatype(std::string_view input) const;
+  std::vector<TensorReport> DeclaredInputs() const;
 
   Request request;
   std::span<const EngineTensor> results() const { return results_; }
@@ -227,6 +228,12 @@ std::string_view EngineCall::Impl::DeclaredDatatype(std::string_view input) cons
     if (spec.name == input) return DataTypeName(spec.dtype);
   }
   return "";
+}
+
+std::vector<TensorReport> EngineCall::Impl::DeclaredInputs() const {
+  const Result<const ModelVersion*> model =
+      engine_->host().models().Resolve(request.model, request.version);
+  return model.ok() ? TensorReportsOf(model.value()->inputs()) : std::vector<TensorReport>();
 }
 
 bool EngineCall::Impl::brief() const {
@@ -392,6 +399,9 @@ EngineCall::Request& EngineCall::request() {
 }
 std::string_view EngineCall::DeclaredDatatype(std::string_view input) const {
   return impl_->DeclaredDatatype(input);
+}
+std::vector<TensorReport> EngineCall::DeclaredInputs() const {
+  return impl_->DeclaredInputs();
 }
 bool EngineCall::Begin() {
   return impl_->Begin();

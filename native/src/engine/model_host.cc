@@ -22,17 +22,6 @@ WarmupConfig::Execution ExecutionOf(Execution execution) {
   return WarmupConfig::Execution::kAuto;
 }
 
-std::vector<TensorReport> TensorReportsOf(std::span<const TensorSpec> specs) {
-  std::vector<TensorReport> reports;
-  for (const TensorSpec& spec : specs) {
-    const std::span<const std::int64_t> dims = spec.shape.dims();
-    reports.push_back({.name = spec.name,
-                       .datatype = std::string(DataTypeName(spec.dtype)),
-                       .shape = {dims.begin(), dims.end()}});
-  }
-  return reports;
-}
-
 ModelReport ReportOf(const ModelVersion& model, const std::vector<std::string>& providers) {
   const WarmupReport& warmup = model.warmup();
   return {.name = model.name(),
@@ -59,6 +48,17 @@ Logger& EnvironmentLogger(const Logger::Options& options) {
 }
 
 }  // namespace
+
+std::vector<TensorReport> TensorReportsOf(std::span<const TensorSpec> specs) {
+  std::vector<TensorReport> reports;
+  for (const TensorSpec& spec : specs) {
+    const std::span<const std::int64_t> dims = spec.shape.dims();
+    reports.push_back({.name = spec.name,
+                       .datatype = std::string(DataTypeName(spec.dtype)),
+                       .shape = {dims.begin(), dims.end()}});
+  }
+  return reports;
+}
 
 int ThreadsOf(std::int64_t configured) {
   if (configured > 0) return static_cast<int>(configured);

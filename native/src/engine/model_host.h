@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <penstock/model.h>
@@ -16,11 +17,13 @@
 #include "model/model_table.h"
 #include "runtime/compute_pool.h"
 #include "session/ort_runtime.h"
+#include "session/session.h"
 
 namespace penstock {
 
 // 0 stands for the cores that were granted, a fraction counting as one.
 int ThreadsOf(std::int64_t configured);
+std::vector<TensorReport> TensorReportsOf(std::span<const TensorSpec> specs);
 
 class ModelHost final {
  public:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from penstock_client import InputError, TensorMetadata
 from penstock_client.wire import from_columns
+from support.tables import rows_of
 
 NAN = math.nan
 INTEGERS = [f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
@@ -29,10 +30,6 @@ def tensor(name: str, datatype: str, *inner: int) -> TensorMetadata:
 
 def column(values: Any, datatype: str, *inner: int) -> Any:
     return from_columns({"x": values}, [tensor("x", datatype, *inner)])["x"]
-
-
-def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values())]  # noqa: B905
 
 
 def structured(columns: dict[str, list[Any]]) -> Any:
