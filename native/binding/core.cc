@@ -21,6 +21,7 @@
 #include "fork_guarded.h"
 #include "load.h"
 #include "options_from_python.h"
+#include "pipeline.h"
 #include "preprocess.h"
 #include "tokenizer.h"
 
@@ -66,13 +67,19 @@ class ServerHandle final {
 void BindValues(py::module_& module) {
   py::class_<ModelSource>(module, "ModelSource")
       .def(py::init([](std::string name, std::int64_t version, std::string path,
-                       const py::object& options) {
+                       const py::object& options, std::vector<PipelineChain> preprocessing,
+                       std::vector<PipelineChain> postprocessing, bool allow_raw) {
              return ModelSource{.name = std::move(name),
                                 .version = version,
                                 .path = std::move(path),
-                                .options = ModelOptionsFromPython(options)};
+                                .options = ModelOptionsFromPython(options),
+                                .pipeline = {.preprocessing = std::move(preprocessing),
+                                             .postprocessing = std::move(postprocessing),
+                                             .allow_raw = allow_raw}};
            }),
-           py::kw_only(), py::arg("name"), py::arg("version"), py::arg("path"), py::arg("options"))
+           py::kw_only(), py::arg("name"), py::arg("version"), py::arg("path"), py::arg("options"),
+           py::arg("preprocessing") = std::vector<PipelineChain>(),
+           py::arg("postprocessing") = std::vector<PipelineChain>(), py::arg("allow_raw") = false)
       .def_readonly("name", &ModelSource::name)
       .def_readonly("version", &ModelSource::version)
       .def_readonly("path", &ModelSource::path);
@@ -125,6 +132,7 @@ PYBIND11_MODULE(_core, module) {
   BindServer(module);
   BindEngine(module);
   BindLoad(module);
+  BindPipeline(module);
   BindPreprocess(module);
   BindTokenizer(module);
 }

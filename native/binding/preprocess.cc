@@ -14,6 +14,7 @@
 #include <penstock/preprocess.h>
 
 #include "errors.h"
+#include "pipeline.h"
 
 namespace penstock::binding {
 namespace {
@@ -85,14 +86,17 @@ py::array CheckOutput(const py::object& out, const py::dtype& dtype,
 }
 
 std::unique_ptr<Preprocessor> Create(const std::vector<PreprocessStep>& steps) {
-  Preprocessor::StepError error;
+  StepError error;
   std::unique_ptr<Preprocessor> created = Preprocessor::Create(steps, &error);
-  if (created == nullptr) {
-    const py::object raised = py::module_::import("penstock._core").attr("StepError");
-    PyErr_SetObject(raised.ptr(), py::make_tuple(error.step, error.message).ptr());
-    throw py::error_already_set();
-  }
+  if (created == nullptr) RaiseStepError(error);
   return created;
+}
+
+TransformHandle MakeTransform(const std::vector<PreprocessStep>& steps) {
+  StepError error;
+  TransformHandle made{CreateImageTransform(steps, &error)};
+  if (made.transform == nullptr) RaiseStepError(error);
+  return made;
 }
 
 py::array Run(const Preprocessor& self, const py::object& batch, const py::object& out) {
@@ -179,10 +183,8 @@ void BindImageSteps(py::module_& module) {
 }  // namespace
 
 void BindPreprocess(py::module_& module) {
-  PyObject* const step_error = PyErr_NewException("penstock._core.StepError", nullptr, nullptr);
-  if (step_error == nullptr) throw py::error_already_set();
-  module.attr("StepError") = py::reinterpret_steal<py::object>(step_error);
   BindImageSteps(module);
+  module.def("image_transform", &MakeTransform, py::arg("steps"));
   py::class_<Preprocessor>(module, "Preprocessor")
       .def(py::init(&Create), py::arg("steps"))
       .def("run", &Run, py::arg("batch"), py::arg("out") = py::none())

@@ -30,6 +30,8 @@ __all__ = [
     "ModelReport",
     "ModelSource",
     "NormalizeStep",
+    "PipelineChain",
+    "PipelineRunner",
     "Preprocessor",
     "ReadPixelsStep",
     "ResizeStep",
@@ -38,8 +40,10 @@ __all__ = [
     "TensorReport",
     "ToTensorStep",
     "Tokenizer",
+    "Transform",
     "UnaryCall",
     "granted_cores",
+    "image_transform",
 ]
 
 # Cores that this process may use, fractions included; by affinity and control group.
@@ -50,7 +54,17 @@ class Error(Exception):
     args: tuple[int, str]
 
 class ModelSource:
-    def __init__(self, *, name: str, version: int, path: str, options: ModelOptions) -> None: ...
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: int,
+        path: str,
+        options: ModelOptions,
+        preprocessing: Sequence[PipelineChain] = ...,
+        postprocessing: Sequence[PipelineChain] = ...,
+        allow_raw: bool = ...,
+    ) -> None: ...
     @property
     def name(self) -> str: ...
     @property
@@ -408,6 +422,21 @@ _Step: TypeAlias = (
 class StepError(Exception):
     # The index of the step that cannot work, and why.
     args: tuple[int, str]
+
+# Compiled steps: native/include/penstock/transform.h.
+class Transform: ...
+
+class PipelineChain:
+    def __init__(
+        self, *, from_: Sequence[str], to: Sequence[str], steps: Sequence[str], transform: Transform
+    ) -> None: ...
+
+class PipelineRunner:
+    def __init__(self, chains: Sequence[PipelineChain]) -> None: ...
+    # penstock.preprocess.Pipeline says what it takes, returns and raises.
+    def run(self, inputs: dict[str, ArrayLike]) -> dict[str, NDArray[Any]]: ...
+
+def image_transform(steps: Sequence[_Step]) -> Transform: ...
 
 class Preprocessor:
     def __init__(self, steps: Sequence[_Step]) -> None: ...

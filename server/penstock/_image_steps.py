@@ -6,14 +6,16 @@ core takes for it. What steps mean to each other is checked there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from penstock import _core
+from penstock._steps import ChainPlace, Step, StepFamily
 
 __all__ = [
-    "IMAGE_STEPS",
+    "IMAGE",
     "CenterCrop",
     "Crop",
     "DecodeImage",
@@ -30,9 +32,7 @@ _Positive = Annotated[int, Field(ge=1)]
 _NotNegative = Annotated[int, Field(ge=0)]
 
 
-class ImageStep(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class ImageStep(Step):
     def core(self) -> Any:
         """The step of penstock._core that these settings make."""
         raise NotImplementedError
@@ -155,15 +155,23 @@ class ToTensor(ImageStep):
         )
 
 
-IMAGE_STEPS: dict[str, type[ImageStep]] = {
-    "decode_image": DecodeImage,
-    "read_pixels": ReadPixels,
-    "crop": Crop,
-    "resize": Resize,
-    "center_crop": CenterCrop,
-    "normalize": Normalize,
-    "to_tensor": ToTensor,
-}
+def _compile(steps: Sequence[ImageStep], place: ChainPlace) -> _core.Transform:
+    return _core.image_transform([step.core() for step in steps])
+
+
+IMAGE = StepFamily(
+    steps={
+        "decode_image": DecodeImage,
+        "read_pixels": ReadPixels,
+        "crop": Crop,
+        "resize": Resize,
+        "center_crop": CenterCrop,
+        "normalize": Normalize,
+        "to_tensor": ToTensor,
+    },
+    compile=_compile,
+    before=True,
+)
 
 
 def _numbers(value: float | list[float]) -> list[float]:

@@ -12,7 +12,7 @@ from penstock._options import ModelOptions, ServerOptions
 from penstock._ort import locate_runtime
 from penstock.config import (
     check_together,
-    load_model_options,
+    load_model_settings,
     make_model_options,
     make_server_options,
 )
@@ -34,16 +34,24 @@ def core_arguments(
     check_together(options, make_model_options(model))
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     models = [
-        (found, load_model_options(found.settings, model))
+        (found, load_model_settings(found.settings, model))
         for found in find_models([Path(path) for path in several])
     ]
     for found, own in models:
-        check_together(options, own, f"{found.settings}: " if found.settings else "")
+        check_together(options, own.options, f"{found.settings}: " if found.settings else "")
     sources = [
-        _core.ModelSource(name=found.name, version=found.version, path=str(found.path), options=own)
+        _core.ModelSource(
+            name=found.name,
+            version=found.version,
+            path=str(found.path),
+            options=own.options,
+            preprocessing=own.pipeline.preprocessing,
+            postprocessing=own.pipeline.postprocessing,
+            allow_raw=own.pipeline.allow_raw,
+        )
         for found, own in models
     ]
-    return locate_runtime(options, (own for _, own in models)), sources
+    return locate_runtime(options, (own.options for _, own in models)), sources
 
 
 def drain_ms(options: ServerOptions, drain_timeout_s: float | None) -> int:

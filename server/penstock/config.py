@@ -1,4 +1,5 @@
-"""Turns flags and model.yaml files into checked settings. PURE but for reading one YAML file.
+"""Turns flags and model.yaml files into checked settings. PURE but for reading one YAML file, and
+the files that steps of its pipeline name.
 
 Precedence for a model: its own file, then the flags of the command line, then the defaults.
 """
@@ -6,17 +7,20 @@ Precedence for a model: its own file, then the flags of the command line, then t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from penstock._options import Execution, ModelOptions, ServerOptions
+from penstock._pipeline_config import PIPELINE_KEYS, PipelineConfig, read_pipeline
 from penstock.errors import ConfigError
 
 __all__ = [
+    "ModelSettings",
     "check_together",
-    "load_model_options",
+    "load_model_settings",
     "make_model_options",
     "make_server_options",
 ]
@@ -45,11 +49,25 @@ def make_model_options(values: Mapping[str, object], where: str = "") -> ModelOp
     return options
 
 
-def load_model_options(path: Path | None, defaults: Mapping[str, object]) -> ModelOptions:
-    """Reads the settings beside a model; path is None where there are none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """What stands beside a model: its options, and the pipeline before and behind it."""
+
+    options: ModelOptions
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+
+
+def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> ModelSettings:
+    """Reads the settings beside a model; path is None where there are none. Files that steps of its
+    pipeline name are relative to the folder of `path`."""
     if path is None:
-        return make_model_options(defaults)
-    return make_model_options({**defaults, **_read_yaml(path)}, f"{path}: ")
+        return ModelSettings(options=make_model_options(defaults))
+    document = _read_yaml(path)
+    pipeline = {key: document.pop(key) for key in PIPELINE_KEYS if key in document}
+    return ModelSettings(
+        options=make_model_options({**defaults, **document}, f"{path}: "),
+        pipeline=read_pipeline(pipeline, path.parent, f"{path}: "),
+    )
 
 
 def check_together(server: ServerOptions, model: ModelOptions, where: str = "") -> None:

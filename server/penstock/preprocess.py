@@ -7,19 +7,21 @@ bytes. The steps and their settings: docs/preprocessing.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from penstock import _core
-from penstock._image_steps import IMAGE_STEPS
+from penstock._image_steps import IMAGE
+from penstock._pipeline_config import read_chains, read_steps
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Buffer
 
     StepConfig = Mapping[str, Mapping[str, object] | None]
+    ChainConfig = Mapping[str, object]
 
 __all__ = ["Pipeline"]
 
@@ -36,77 +38,101 @@ class Pipeline:
         ])
         tensor = pipeline([jpeg_bytes, png_bytes])  # float32, (2, 3, 224, 224)
 
-    config: the steps in their order, each a mapping of its name to its settings. Raises ConfigError
-    where a step is unknown, a setting is wrong or a step cannot work after those before it; the
-    message begins with the step's path, such as `steps[1].resize.filter`.
+    config: the steps of a picture in their order, each a mapping of its name to its settings; or
+    the chains of a model.yaml's `preprocessing` or `postprocessing`, each with from, to and steps:
+
+        pipeline = Pipeline([{"from": "image", "to": "pixel_values", "steps": [...]}])
+        pipeline({"image": [jpeg_bytes, png_bytes]})["pixel_values"]  # the same tensor
+
+    folder: where files that steps name are looked for.
+
+    Raises ConfigError where a step is unknown, a setting is wrong or a step cannot work after those
+    before it; the message begins with the step's path, such as `steps[1].resize.filter`.
 
     Any number of threads may call it at once; the GIL is released while it works.
     """
 
-    def __init__(self, config: Sequence[StepConfig]) -> None:
-        names, steps = _read_steps(config)
-        try:
-            self._core = _core.Preprocessor(steps)
-        except _core.StepError as error:
-            index, message = error.args
-            where = f"steps[{index}].{names[index]}" if names else "steps"
-            raise ConfigError(f"{where}: {message}") from None
+    def __init__(
+        self,
+        config: Sequence[StepConfig] | Sequence[ChainConfig],
+        folder: str | PathLike[str] = ".",
+    ) -> None:
+        self._flat: _core.Preprocessor | None = None
+        self._chains: _core.PipelineRunner | None = None
+        if _is_chains(config):
+            chains = list(read_chains(config, "chains", Path(folder)))
+            try:
+                self._chains = _core.PipelineRunner(chains)
+            except _core.Error as error:
+                raise ConfigError(error.args[1]) from None
+        else:
+            self._flat = _compile_flat(config)
 
-    def __call__(self, batch: Sequence[Buffer], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """The tensor of a batch: one row for each item, an encoded picture as bytes.
+    @overload
+    def __call__(
+        self, batch: Sequence[Buffer], out: NDArray[Any] | None = None
+    ) -> NDArray[Any]: ...
+    @overload
+    def __call__(self, batch: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]: ...
+    def __call__(
+        self,
+        batch: Sequence[Buffer] | Mapping[str, ArrayLike],
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any] | dict[str, NDArray[Any]]:
+        """The tensors of a batch.
 
-        out: a C-contiguous array of the result's dtype and shape to write to, which is then what
-        is returned: fresh memory for every batch costs page faults. None makes one.
+        Of steps: one row for each item, an encoded picture as bytes. out: a C-contiguous array of
+        the result's dtype and shape to write to, which is then what is returned: fresh memory for
+        every batch costs page faults. None makes one.
+
+        Of chains: batch maps each name that a chain takes to an array (or what numpy.asarray
+        takes), the rows first; BYTES are object arrays or lists of bytes (or str, as UTF-8). The
+        answer has what every chain makes, read-only; a chain may take what one before it makes.
 
         Raises InvalidRequestError where an item is no picture, is broken or exceeds a limit; the
         message names the row. What `out` holds is then undefined.
         """
-        return self._core.run(batch, out)
+        if self._flat is not None:
+            if isinstance(batch, Mapping):
+                raise TypeError("batch: expected a sequence of bytes, one item for each row")
+            return self._flat.run(batch, out)
+        if not isinstance(batch, Mapping):
+            raise TypeError("batch: expected a mapping of names to arrays")
+        if out is not None:
+            raise TypeError("out: chains make their own arrays")
+        assert self._chains is not None
+        return self._chains.run(dict(batch))
 
     @property
     def datatype(self) -> str:
-        """Of the tensor, as the Open Inference Protocol names it: FP32, FP16 or UINT8."""
-        return self._core.datatype
+        """Of the tensor that steps make, as the Open Inference Protocol names it: FP32, FP16 or
+        UINT8. AttributeError for chains."""
+        return self._steps().datatype
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Of one row, without the batch's dimension: (3, 224, 224)."""
-        return self._core.row_shape
+        """Of one row that steps make, without the batch's dimension: (3, 224, 224). AttributeError
+        for chains."""
+        return self._steps().row_shape
+
+    def _steps(self) -> _core.Preprocessor:
+        if self._flat is None:
+            raise AttributeError("chains make tensors of their own kinds each")
+        return self._flat
 
 
-def _read_steps(config: Sequence[StepConfig]) -> tuple[list[str], list[Any]]:
-    if isinstance(config, str | bytes) or not isinstance(config, Sequence):
-        raise ConfigError(f"steps: expected a list of steps, got {type(config).__name__}")
-    names: list[str] = []
-    steps: list[Any] = []
-    for index, entry in enumerate(config):
-        where = f"steps[{index}]"
-        if not isinstance(entry, Mapping) or len(entry) != 1:
-            raise ConfigError(f"{where}: expected one step's name with its settings")
-        name, settings = next(iter(entry.items()))
-        kind = IMAGE_STEPS.get(name)
-        if kind is None:
-            raise ConfigError(f"{where}: unknown step {name!r}; known: {', '.join(IMAGE_STEPS)}")
-        if settings is not None and not isinstance(settings, Mapping):
-            raise ConfigError(f"{where}.{name}: expected settings, got {settings!r}")
-        try:
-            step = kind.model_validate(dict(settings or {}))
-        except ValidationError as error:
-            problems = (
-                _problem(f"{where}.{name}", kind.model_fields, detail)
-                for detail in error.errors(include_url=False)
-            )
-            raise ConfigError("; ".join(problems)) from None
-        names.append(name)
-        steps.append(step.core())
-    return names, steps
+def _is_chains(config: object) -> bool:
+    if isinstance(config, str | bytes) or not isinstance(config, Sequence) or not config:
+        return False
+    return isinstance(config[0], Mapping) and "steps" in config[0]
 
 
-def _problem(where: str, known: Mapping[str, object], detail: Mapping[str, Any]) -> str:
-    key = ".".join([where, *(str(part) for part in detail["loc"])])
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown setting; known are {', '.join(known)}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return (
-        f"{key}: {message}" if not detail["loc"] else f"{key}: {message}, got {detail['input']!r}"
-    )
+def _compile_flat(config: object) -> _core.Preprocessor:
+    family, names, steps = read_steps(config, "steps")
+    if family is not IMAGE:
+        raise ConfigError(f"steps[0].{names[0]}: needs names; give chains of from, to and steps")
+    try:
+        return _core.Preprocessor([step.core() for step in steps])
+    except _core.StepError as error:
+        index, message = error.args
+        raise ConfigError(f"steps[{index}].{names[index]}: {message}") from None

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from penstock._options import Execution, ModelOptions, ServerOptions
 from penstock.config import (
+    ModelSettings,
     check_together,
-    load_model_options,
+    load_model_settings,
     make_model_options,
     make_server_options,
 )
@@ -58,14 +59,14 @@ def test_options_assignment_raises() -> None:
 def test_model_options_file_wins_over_flags(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_text("max_batch_size: 8\nproviders: [cpu]\n")
-    options = load_model_options(path, {"max_batch_size": 4, "execution": "pool"})
+    options = load_model_settings(path, {"max_batch_size": 4, "execution": "pool"}).options
     assert options.max_batch_size == 8
     assert options.execution is Execution.POOL
     assert options.providers == ("cpu",)
 
 
 def test_model_options_no_file_are_the_flags() -> None:
-    assert load_model_options(None, {"max_batch_size": 4}) == make_model_options(
+    assert load_model_settings(None, {"max_batch_size": 4}).options == make_model_options(
         {"max_batch_size": 4}
     )
 
@@ -73,7 +74,7 @@ def test_model_options_no_file_are_the_flags() -> None:
 def test_model_options_empty_file_are_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_text("# nothing\n")
-    assert load_model_options(path, {}) == ModelOptions()
+    assert load_model_settings(path, {}) == ModelSettings(options=ModelOptions())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_model_options_wrong_file_names_file_and_key(
     path = tmp_path / "model.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message) as caught:
-        load_model_options(path, {})
+        load_model_settings(path, {})
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -140,7 +141,7 @@ def test_model_options_that_contradict_a_flag_name_the_file(tmp_path: Path) -> N
     path = tmp_path / "model.yaml"
     path.write_text("execution: inline\n")
     with pytest.raises(ConfigError, match=r"model\.yaml: max_queue_delay_us: 5 lets batches wait"):
-        load_model_options(path, {"max_queue_delay_us": 5})
+        load_model_settings(path, {"max_queue_delay_us": 5})
 
 
 def test_settings_of_server_and_model_are_checked_together() -> None:
@@ -155,4 +156,4 @@ def test_model_options_binary_file_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_model_options(path, {})
+        load_model_settings(path, {})

@@ -18,7 +18,7 @@ TENSOR: dict[str, Any] = {"to_tensor": {}}
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([], "steps: the steps must end with to_tensor"),
+        ([], "steps: there is no step"),
         ("decode_image", "steps: expected a list of steps, got str"),
         ([DECODE, RESIZE], "steps[1].resize: the steps must end with to_tensor"),
         ([RESIZE, TENSOR], "steps[0].resize: decode_image or read_pixels must come first"),

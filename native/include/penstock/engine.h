@@ -15,17 +15,9 @@
 #include <penstock/error.h>
 #include <penstock/model.h>
 #include <penstock/options.h>
+#include <penstock/tensor.h>
 
 namespace penstock {
-
-// Borrowed: whoever fills one says how long it lives.
-struct EngineTensor {
-  std::string_view name;
-  std::string_view datatype;  // the protocol's name, such as "FP32"
-  std::span<const std::int64_t> shape;
-  // Row-major, little-endian. BYTES: each element as its length, 4 bytes little-endian, and bytes.
-  std::span<const std::byte> data;
-};
 
 // Thread-safe.
 class Engine final {

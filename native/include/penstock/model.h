@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <penstock/options.h>
+#include <penstock/transform.h>
 
 namespace penstock {
 
@@ -22,6 +23,7 @@ struct ModelSource {
   std::string path;  // the .onnx file
   ModelOptions options;
   std::vector<OutputLabels> labels;
+  PipelineDeclaration pipeline;
 };
 
 // One input or output as clients see it.

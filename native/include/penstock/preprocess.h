@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <penstock/error.h>
+#include <penstock/transform.h>
 
 namespace penstock {
 
@@ -72,14 +73,16 @@ struct ToTensorStep {
 using PreprocessStep = std::variant<DecodeImageStep, ReadPixelsStep, CropStep, ResizeStep,
                                     CenterCropStep, NormalizeStep, ToTensorStep>;
 
-// Immutable; any number of threads may run it at once.
+// The same for a pipeline: BYTES [rows], each the file or the pixels of one picture, becomes a
+// tensor. Null where a step cannot work.
+std::shared_ptr<const Transform> CreateImageTransform(const std::vector<PreprocessStep>& steps,
+                                                      StepError* error);
+
+// Pictures in the caller's own memory into a tensor in the caller's own memory. Immutable; any
+// number of threads may run it at once.
 class Preprocessor {
  public:
-  // Null where a step cannot work: `step` is its index, and the message says why.
-  struct StepError {
-    std::size_t step = 0;
-    std::string message;
-  };
+  // Null where a step cannot work, which `error` says.
   static std::unique_ptr<Preprocessor> Create(const std::vector<PreprocessStep>& steps,
                                               StepError* error);
 

@@ -65,7 +65,7 @@ bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b,
 }
 
 bool SameRun(const QueueEntry& a, const QueueEntry& b, const Ragged* ragged) {
-  return a.run_length == b.run_length && SameRowShape(a.inputs, b.inputs, ragged);
+  return a.raw == b.raw && a.run_length == b.run_length && SameRowShape(a.inputs, b.inputs, ragged);
 }
 
 void BatchSum::Add(const QueueEntry& entry) {

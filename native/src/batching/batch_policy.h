@@ -28,7 +28,8 @@ struct BatchLimits {
 bool SameRowShape(std::span<const TensorView> a, std::span<const TensorView> b,
                   const Ragged* ragged = nullptr);
 
-// Alike in their length as well, nearly: what stands in one batch without asking further.
+// Alike in their length as well, nearly: what stands in one batch without asking further. What has
+// to be prepared for the model does not run with what is sent as the model takes it.
 bool SameRun(const QueueEntry& a, const QueueEntry& b, const Ragged* ragged);
 
 // A batch as far as its cost and its deadline are concerned.

@@ -286,7 +286,8 @@ bool BatchQueue::TakeIn(QueueEntry& entry, TimeNs now, Taken& taken) {
 void BatchQueue::Join(TimeNs now, Taken& taken) {
   if (options_.limits.ragged == nullptr || taken.reason != CloseReason::kShape) return;
   std::erase_if(other_shape_, [this, now, &taken](QueueEntry* entry) {
-    return SameRowShape(taken.batch.front()->inputs, entry->inputs, options_.limits.ragged) &&
+    return taken.batch.front()->raw == entry->raw &&
+           SameRowShape(taken.batch.front()->inputs, entry->inputs, options_.limits.ragged) &&
            PaddingPays(sum_, *entry, service_time_) && TakeIn(*entry, now, taken);
   });
   if (other_shape_.empty()) taken.reason = CloseReason::kIdle;

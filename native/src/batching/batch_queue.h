@@ -16,6 +16,7 @@
 #include "batching/priority_class.h"
 #include "batching/service_time.h"
 #include "metrics/cell.h"
+#include "pipeline/pipeline.h"
 
 namespace penstock {
 
@@ -52,11 +53,13 @@ class BatchQueue final {
     TimeNs wait_max = kNever;         // of entries without a deadline, see WaitLimit
     TimeNs run_timeout = 0;           // see run_watch.h
     std::vector<BatchDuration> durations;
+    const Pipeline* pipeline = nullptr;  // before and behind the session, where there is one
   };
   BatchQueue(Session& session, Options options);
   ~BatchQueue() { DCHECK(arrivals_.empty()); }
 
   Session& session() const { return session_; }
+  const Pipeline* pipeline() const { return options_.pipeline; }
   const BatchLimits& limits() const { return options_.limits; }
   const Ragged* ragged() const { return options_.limits.ragged; }
   std::int64_t instance_count() const { return options_.instance_count; }

@@ -1,8 +1,10 @@
 #include "batching/batch_runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/strings.h"
+#include "batching/batch_policy.h"
 #include "batching/unpadded_outputs.h"
 
 namespace penstock {
@@ -28,15 +30,55 @@ void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
 
 }  // namespace
 
-bool BatchRunner::Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
+// What was made of the entries may differ in shape, although what was sent did not: each shape is a
+// batch of its own then.
+bool BatchRunner::RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch) {
+  bool in_one_piece = Prepare(queue, batch);
+  prepared_at_ = clock_.Now();
+  std::span<QueueEntry*> left = ready_;
+  while (!left.empty()) {
+    const std::span<const TensorView> first = left.front()->inputs;
+    const auto others =
+        std::ranges::stable_partition(left, [first, &queue](const QueueEntry* entry) {
+          return SameRowShape(first, entry->inputs, queue.ragged());
+        });
+    in_one_piece = in_one_piece && others.empty();
+    in_one_piece = RunHalving(queue, left.first(left.size() - others.size())) && in_one_piece;
+    left = left.last(others.size());
+  }
+  work_.arena().Clear();
+  return in_one_piece;
+}
+
+// Fills ready_ with the entries whose inputs are the model's own, from now on or from the
+// beginning. False: not all of them could be prepared.
+bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
+  const std::size_t count = queue.session().inputs().size();
+  prepared_.assign(batch.size() * count, {});
+  ready_.clear();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    QueueEntry& entry = *batch[i];
+    if (!entry.raw) {
+      const std::span<TensorView> views = std::span(prepared_).subspan(i * count, count);
+      entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
+      if (!entry.result.status.ok()) continue;
+      entry.inputs = views;
+      if (queue.ragged() != nullptr) entry.run_length = RunLength(queue.ragged()->LengthOf(views));
+    }
+    ready_.push_back(&entry);
+  }
+  return ready_.size() == batch.size();
+}
+
+bool BatchRunner::RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const Status status = RunTogether(queue, batch);
   if (status.ok()) return true;
   if (batch.size() == 1 || told_to_end_) {
     for (QueueEntry* entry : batch) entry->result.status = status;
     return false;
   }
-  Run(queue, batch.first(batch.size() / 2));
-  Run(queue, batch.subspan(batch.size() / 2));
+  RunHalving(queue, batch.first(batch.size() / 2));
+  RunHalving(queue, batch.subspan(batch.size() / 2));
   return false;
 }
 
@@ -62,6 +104,9 @@ Status BatchRunner::RunTogether(BatchQueue& queue, std::span<QueueEntry* const> 
   told_to_end_ = false;
   const Gathered gathered = Gather(queue, batch);
   Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, gathered.inputs, sum);
+  if (ran.ok() && queue.pipeline() != nullptr) {
+    ran = queue.pipeline()->Finish(gathered.inputs, std::move(ran).value(), work_);
+  }
   if (!ran.ok()) return ran.status();
   const std::shared_ptr<const SessionOutputs> outputs = std::move(ran).value();
   // A lone request gets whatever came; rows of several can only be told apart by their number.

@@ -6,29 +6,46 @@
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "batching/gather.h"
 #include "batching/queue_entry.h"
 #include "batching/run_watch.h"
+#include "pipeline/pipeline.h"
 #include "tensor/arena.h"
 
 namespace penstock {
 
 class BatchRunner final {
  public:
-  explicit BatchRunner(Watchdog& watchdog) : watch_(watchdog) {}
+  BatchRunner(const Clock& clock, Watchdog& watchdog) : clock_(clock), watch_(watchdog) {}
 
   // Fills every entry's result. A batch that fails is run again in halves, down to the rows that
-  // make it fail: these fail alone. One that took too long fails whole: it has had its time. True:
-  // it ran in one piece.
-  bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch);
+  // make it fail: these fail alone. So does an entry that cannot be prepared. One that took too
+  // long fails whole: it has had its time. True: it ran in one piece.
+  bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
+    prepared_at_ = 0;
+    return queue.pipeline() == nullptr ? RunHalving(queue, batch) : RunPrepared(queue, batch);
+  }
+  // When the entries of the last Run had been prepared; 0 where there was nothing to be done.
+  TimeNs prepared_at() const { return prepared_at_; }
 
  private:
+  bool RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch);
+  bool Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  bool RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   Status RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Result<std::unique_ptr<SessionOutputs>> RunWatched(BatchQueue& queue,
                                                      std::span<const TensorView> inputs,
                                                      const BatchSum& sum);
 
+  const Clock& clock_;
+  // Of a model with a pipeline: what its entries became, those that are left to run, and the
+  // memory.
+  std::vector<TensorView> prepared_;
+  std::vector<QueueEntry*> ready_;
+  PipelineWork work_;
+  TimeNs prepared_at_ = 0;
   std::vector<std::span<const TensorView>> members_;
   Gatherer gatherer_;
   TensorArena arena_;  // of one run's tensors

@@ -27,8 +27,10 @@ TimeNs RunTimed(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* co
                 TimeNs began, const Clock& clock, Teach teach) {
   const bool in_one_piece = runner.Run(queue, batch);
   const TimeNs ended = clock.Now();
+  const TimeNs prepared = std::max(began, runner.prepared_at());
   for (QueueEntry* entry : batch) {
     entry->result.started_at = began;
+    entry->result.prepared_at = prepared;
     entry->result.ended_at = ended;
   }
   if (in_one_piece && teach == Teach::kYes) {

@@ -22,7 +22,7 @@ TimeNs RunObserved(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry*
 class BatchWorker final {
  public:
   BatchWorker(Scheduler& scheduler, const Clock& clock, Watchdog& watchdog)
-      : scheduler_(scheduler), clock_(clock), runner_(watchdog) {}
+      : scheduler_(scheduler), clock_(clock), runner_(clock, watchdog) {}
 
   // Takes, runs and posts one batch; blocks until there is one. False: the scheduler is closed.
   bool WorkOnce();

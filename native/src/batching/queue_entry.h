@@ -30,6 +30,7 @@ struct BatchResult {
   std::int64_t first_row = 0;   // of this entry in the outputs
   std::int64_t batch_rows = 1;  // that really ran together
   TimeNs started_at = 0;        // the run of its batch; 0 where there was none
+  TimeNs prepared_at = 0;       // it had been turned into what the model takes; else started_at
   TimeNs ended_at = 0;
 };
 
@@ -39,8 +40,10 @@ inline constexpr int kPriorityLowest = 8;
 
 class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
  public:
-  // One for each of the model's inputs, in its order; alive until the entry is delivered.
+  // One for each of the inputs that clients are told of, in their order, or where `raw` is set one
+  // for each of the model's own; alive until the entry is delivered.
   std::span<const TensorView> inputs;
+  bool raw = false;
   std::int64_t rows = 1;
   // Of a model that takes rows of any length: RunLength of what they are, or are expected to
   // become. 0: all rows are alike.

@@ -193,6 +193,7 @@ bool EngineCall::Impl::Begin() {
   Status status = Admit();
   if (!status.ok()) return Fail(std::move(status));
   inputs = tensors_.inputs;
+  raw = tensors_.raw;
   rows = tensors_.rows;
   priority = model_->default_priority();
   const TimeNs timeout = request.timeout.count() > 0 ? request.timeout.count() * kMicrosecond
@@ -224,8 +225,11 @@ std::string_view EngineCall::Impl::DeclaredDatatype(std::string_view input) cons
   const Result<const ModelVersion*> model =
       engine_->host().models().Resolve(request.model, request.version);
   if (!model.ok()) return "";
-  for (const TensorSpec& spec : model.value()->inputs()) {
-    if (spec.name == input) return DataTypeName(spec.dtype);
+  for (const std::span<const TensorSpec> specs :
+       {model.value()->inputs(), model.value()->raw_inputs()}) {
+    for (const TensorSpec& spec : specs) {
+      if (spec.name == input) return DataTypeName(spec.dtype);
+    }
   }
   return "";
 }
@@ -327,10 +331,11 @@ void EngineCall::Impl::Count() {
     if (result.first_row == 0) cells.AddRunRows(result.batch_rows);
     if (!timed) return;
     const std::int64_t calls = queued ? 1 : 1 + untimed_;
-    if (result.first_row == 0) cells.AddRunTime(result.ended_at - result.started_at, calls);
+    if (result.first_row == 0) cells.AddRunTime(result.ended_at - result.prepared_at, calls);
     cells.AddTimes({.arrived_at = arrived_at,
                     .queued_at = arrived_at,
                     .started_at = result.started_at,
+                    .prepared_at = result.prepared_at,
                     .ended_at = result.ended_at},
                    now, calls);
   });

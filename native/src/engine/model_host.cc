@@ -100,6 +100,8 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .warmup = {.max_batch_size = options.max_batch_size,
                       .execution = ExecutionOf(options.execution),
                       .runs_on_cpu = providers.empty() || providers.front() == "cpu"},
+           .pipeline = source.pipeline,
+           .prepared_bytes_max = options_.max_message_bytes,
            .loops = static_cast<std::size_t>(ThreadsOf(options_.io_threads)),
            .instance_count = options.instance_count > 0 ? options.instance_count
                                                         : ThreadsOf(options_.compute_threads),

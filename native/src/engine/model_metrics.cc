@@ -13,8 +13,8 @@ using metrics::PrometheusText;
 constexpr double kNsPerSecond = 1e9;
 
 // In the order of Stage.
-constexpr std::array<std::string_view, metrics::kStages> kStageNames = {"decode", "queue", "run",
-                                                                        "respond"};
+constexpr std::array<std::string_view, metrics::kStages> kStageNames = {
+    "decode", "queue", "prepare", "run", "respond"};
 
 // In the order of CloseReason.
 constexpr std::array<std::string_view, kCloseReasons> kCloseReasonNames = {
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, kCloseReasons> kCloseReasonNames = {
 struct Seen {
   std::string_view model;
   std::string_view version;
+  bool prepares = false;
   metrics::ModelCounts counts;
   Scheduler::Snapshot queue;
   std::int64_t runs_ended = 0;
@@ -49,6 +50,7 @@ void AddStages(PrometheusText& text, const std::vector<Seen>& models) {
   text.Begin(Metric::kModelStageSeconds);
   for (const Seen& seen : models) {
     for (std::size_t i = 0; i < metrics::kStages; ++i) {
+      if (i == static_cast<std::size_t>(metrics::Stage::kPrepare) && !seen.prepares) continue;
       text.AddHistogram(
           {{"model", seen.model}, {"version", seen.version}, {"stage", kStageNames[i]}},
           seen.counts.stages[i], metrics::DurationCells::kFirst, kNsPerSecond);
@@ -135,6 +137,7 @@ void AddModelMetrics(PrometheusText& text, ModelHost& host) {
   for (const std::unique_ptr<ModelVersion>& model : host.models().versions()) {
     models.push_back({.model = model->name(),
                       .version = model->version_text(),
+                      .prepares = model->pipeline() != nullptr && model->pipeline()->prepares(),
                       .counts = model->Counts(),
                       .queue = host.scheduler().Look(model->queue()),
                       .runs_ended = model->queue().terminated(),

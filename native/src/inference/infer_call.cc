@@ -37,7 +37,7 @@ Status InferCall::Admit() {
 // Typed contents become up to eight times as long; that counts as the message does.
 Status InferCall::Convert() {
   RETURN_IF_ERROR(call_->ReserveMore(ConvertedBytes(tensors_)));
-  return ConvertTyped(*model_, context_.buffers, tensors_);
+  return ConvertTyped(context_.buffers, tensors_);
 }
 
 // Its priority and its deadline: of what the client and the model's settings say, the earlier.
@@ -63,6 +63,7 @@ Status InferCall::Prioritise() {
 // 3. Enqueue: from here the entry is in one queue, until it is run, expired or cancelled.
 void InferCall::Enqueue() {
   inputs = tensors_.inputs;
+  raw = tensors_.raw;
   rows = tensors_.rows;
   client = call_->client();
   enqueued_at = call_->now();
@@ -153,7 +154,8 @@ void InferCall::Cancel(grpc::Call& call) {
 // Of the calls that shared a run, the first one counts it.
 void InferCall::CountRun() {
   if (!context_.count_calls || result.outputs == nullptr || result.first_row != 0) return;
-  model_->cells(context_.loop_index).AddRun(result.ended_at - result.started_at, result.batch_rows);
+  model_->cells(context_.loop_index)
+      .AddRun(result.ended_at - result.prepared_at, result.batch_rows);
 }
 
 void InferCall::CountAnswer() {
@@ -162,6 +164,7 @@ void InferCall::CountAnswer() {
                        {.arrived_at = enqueued_at,
                         .queued_at = queued_at,
                         .started_at = result.started_at,
+                        .prepared_at = result.prepared_at,
                         .ended_at = result.ended_at},
                        rows);
 }

@@ -12,7 +12,7 @@ InlineRunner::InlineRunner(const Resources& resources)
       loop_index_(resources.loop_index),
       cells_(resources.cells),
       pending_(resources.models.versions().size()),
-      runner_(resources.watchdog) {
+      runner_(resources.clock, resources.watchdog) {
   for (const std::unique_ptr<ModelVersion>& model : resources.models.versions()) {
     Pending& pending = pending_[model->index()];
     pending.model = model.get();

@@ -127,21 +127,50 @@ Status CheckRawEntries(const wire::InferRequest& request) {
                                 " inputs; one for each is expected, in their order"));
 }
 
+// What preprocessing makes of a request is bounded as a message is.
+Status CheckRowsToPrepare(const ModelVersion& model, const RequestTensors& tensors) {
+  if (model.pipeline() == nullptr || tensors.raw) return {};
+  for (const TensorView& input : tensors.inputs) {
+    if (input.shape.rank() == 0 || input.shape[0] <= model.prepared_rows_max()) continue;
+    return InvalidArgument(StrCat("the request has ", input.shape[0], " rows, model '",
+                                  model.name(), "' takes at most ", model.prepared_rows_max(),
+                                  ": what its preprocessing makes of them would be longer than a "
+                                  "message may be (max_message_bytes)"));
+  }
+  return {};
+}
+
+// Whether a request is for the model itself: the first of its inputs that tells, says so.
+bool NamesRawInputs(const wire::InferRequest& request, const ModelVersion& model) {
+  const auto among = [](std::span<const TensorSpec> specs, const wire::InferInput& input) {
+    return std::ranges::any_of(specs, [&input](const TensorSpec& spec) {
+      return spec.name == input.name && DataTypeName(spec.dtype) == input.datatype;
+    });
+  };
+  for (const wire::InferInput& input : request.inputs) {
+    const bool raw = among(model.raw_inputs(), input);
+    if (raw != among(model.inputs(), input)) return raw;
+  }
+  return false;
+}
+
 // Rows are only counted where requests may share a run.
 Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
   tensors.rows = 1;
-  if (!model.batchable()) return {};
+  if (!model.batchable()) return CheckRowsToPrepare(model, tensors);
   tensors.rows = tensors.inputs.front().shape[0];
   for (std::size_t i = 0; i < tensors.inputs.size(); ++i) {
     if (tensors.inputs[i].shape[0] != tensors.rows) {
-      return InputError(model.inputs()[i].name,
-                        StrCat(tensors.inputs[i].shape[0], " rows, input '", model.inputs()[0].name,
+      return InputError(tensors.specs[i].name,
+                        StrCat(tensors.inputs[i].shape[0], " rows, input '", tensors.specs[0].name,
                                "' has ", tensors.rows));
     }
   }
-  if (tensors.rows >= 1 && tensors.rows <= model.request_rows_max()) return {};
+  if (tensors.rows >= 1 && tensors.rows <= model.request_rows_max()) {
+    return CheckRowsToPrepare(model, tensors);
+  }
   if (tensors.rows < 1) {
-    return InputError(model.inputs()[0].name,
+    return InputError(tensors.specs[0].name,
                       StrCat("shape ", tensors.inputs.front().shape.ToString(),
                              " has no rows; at least 1 is expected"));
   }
@@ -196,7 +225,7 @@ std::size_t ConvertedBytes(const RequestTensors& tensors) {
   return total;
 }
 
-Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors) {
+Status ConvertTyped(BufferPool& buffers, RequestTensors& tensors) {
   const std::size_t total = ConvertedBytes(tensors);
   if (total == 0) return {};
   tensors.converted = buffers.Get(total);
@@ -206,7 +235,7 @@ Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTenso
     const std::span<std::byte> data(to, input.byte_count);
     const Status status = wire::ConvertContents(input.contents, view.dtype, data);
     if (!status.ok()) {
-      return InputError(model.inputs()[input.index].name, std::string(status.message()));
+      return InputError(tensors.specs[input.index].name, std::string(status.message()));
     }
     view.data = data;
     to += Padded(input.byte_count);
@@ -216,6 +245,8 @@ Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTenso
 
 void RequestTensors::Clear() {
   inputs.clear();
+  specs = {};
+  raw = false;
   rows = 1;
   outputs.clear();
   classes.clear();
@@ -226,7 +257,7 @@ void RequestTensors::Clear() {
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
                    BufferPool& buffers, RequestTensors& tensors) {
   RETURN_IF_ERROR(CheckRequest(request, model, tensors));
-  return ConvertTyped(model, buffers, tensors);
+  return ConvertTyped(buffers, tensors);
 }
 
 Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,
@@ -234,7 +265,9 @@ Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model
   tensors.Clear();
   const bool raw = !request.raw_input_contents.empty();
   if (raw) RETURN_IF_ERROR(CheckRawEntries(request));
-  const std::span<const TensorSpec> specs = model.inputs();
+  tensors.raw = !model.raw_inputs().empty() && NamesRawInputs(request, model);
+  const std::span<const TensorSpec> specs = tensors.raw ? model.raw_inputs() : model.inputs();
+  tensors.specs = specs;
   tensors.inputs.resize(specs.size());
   for (std::size_t i = 0; i < request.inputs.size(); ++i) {
     RETURN_IF_ERROR(BindInput(request.inputs[i], raw ? &request.raw_input_contents[i] : nullptr,

@@ -16,7 +16,10 @@
 namespace penstock {
 
 struct RequestTensors {
-  std::vector<TensorView> inputs;    // in the model's order, viewing the message or `converted`
+  std::vector<TensorView> inputs;  // in the model's order, viewing the message or `converted`
+  // What they are held against: the model's inputs as clients are told of them, or its own.
+  std::span<const TensorSpec> specs;
+  bool raw = false;                  // they are its own
   std::int64_t rows = 1;             // the first dimension, where the model is batchable
   std::vector<std::size_t> outputs;  // indices of what is to be answered, in that order
   // Which of `outputs` are answered as their largest values; mostly none.
@@ -39,7 +42,7 @@ struct RequestTensors {
 Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,
                     RequestTensors& tensors);
 std::size_t ConvertedBytes(const RequestTensors& tensors);
-Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors);
+Status ConvertTyped(BufferPool& buffers, RequestTensors& tensors);
 
 // INVALID_ARGUMENT with what was wrong, what was expected and where. Typed contents are converted
 // last, when all else is right, into memory from `buffers`.

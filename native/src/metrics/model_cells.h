@@ -61,18 +61,21 @@ using RowCells = BucketCells<18, 0>;
 // What the time of an answered call went to, in life order. Each begins where the one before ends.
 enum class Stage : std::uint8_t {
   kDecode,   // from the turn that brought its message until the turn's requests are checked
-  kQueue,    // until its run begins
-  kRun,      // gathering of rows and the engine's run
+  kQueue,    // until its batch is taken
+  kPrepare,  // until preprocessing has made of the batch what the model takes; only where there is
+             // some
+  kRun,      // gathering of rows, the engine's run and what stands behind the model
   kRespond,  // until the answers of the turn are encoded; after a compute thread's run, the way
              // back
 };
-inline constexpr std::size_t kStages = 4;
+inline constexpr std::size_t kStages = 5;
 
 // Where the stages of an answered call begin. Calls that shared a turn and a run share them all.
 struct CallTimes {
   TimeNs arrived_at = 0;
   TimeNs queued_at = 0;
   TimeNs started_at = 0;
+  TimeNs prepared_at = 0;  // started_at where nothing had to be prepared
   TimeNs ended_at = 0;
 
   friend bool operator==(const CallTimes&, const CallTimes&) = default;
@@ -114,7 +117,10 @@ class alignas(64) ModelCells final {
   void AddTimes(const CallTimes& times, TimeNs answered_at, std::int64_t calls) {
     RecordStage(Stage::kDecode, times.queued_at - times.arrived_at, calls);
     RecordStage(Stage::kQueue, times.started_at - times.queued_at, calls);
-    RecordStage(Stage::kRun, times.ended_at - times.started_at, calls);
+    if (times.prepared_at != times.started_at) {
+      RecordStage(Stage::kPrepare, times.prepared_at - times.started_at, calls);
+    }
+    RecordStage(Stage::kRun, times.ended_at - times.prepared_at, calls);
     RecordStage(Stage::kRespond, answered_at - times.ended_at, calls);
     total_.Record(answered_at - times.arrived_at, calls);
     last_answer_at_.Set(answered_at);

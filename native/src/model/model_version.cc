@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "model/batch_probe.h"
 
 namespace penstock {
 namespace {
@@ -50,10 +51,7 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
   version->version_ = config.version;
   version->version_text_ = StrCat(config.version);
   version->session_ = std::move(session);
-  ASSIGN_OR_RETURN(version->warmup_, WarmUp(*version->session_, config.warmup, clock));
-  version->request_rows_max_ = config.warmup.max_batch_size > 0
-                                   ? config.warmup.max_batch_size
-                                   : std::numeric_limits<std::int64_t>::max();
+  RETURN_IF_ERROR(version->WarmUpAll(config, clock));
   version->default_timeout_ = config.default_timeout;
   version->default_priority_ = config.default_priority;
   version->queue_ = std::make_unique<BatchQueue>(
@@ -67,11 +65,36 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
                                               .delay_target = config.queue_delay_target,
                                               .wait_max = config.queue_wait_max,
                                               .run_timeout = config.run_timeout,
-                                              .durations = version->warmup_.durations});
+                                              .durations = version->warmup_.durations,
+                                              .pipeline = version->pipeline_.get()});
   ASSIGN_OR_RETURN(version->labels_,
                    BindLabels(config.labels, version->outputs(), version->batchable()));
   version->cells_ = std::vector<metrics::ModelCells>(config.loops);
   return version;
+}
+
+// The probe says what the model gives, which the pipeline is held against; then both are timed.
+Status ModelVersion::WarmUpAll(const ModelConfig& config, const Clock& clock) {
+  constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
+  RETURN_IF_ERROR(CheckWarmupConfig(config.warmup));
+  const ProbeReport probe = ProbeBatching(*session_);
+  if (!config.pipeline.empty()) {
+    Result<std::unique_ptr<Pipeline>> made = Pipeline::Create(
+        config.pipeline, session_->inputs(), ServedOutputs(session_->outputs(), probe));
+    if (!made.ok()) {
+      return InvalidArgument(StrCat("model '", name_, "': ", made.status().message()));
+    }
+    pipeline_ = std::move(made).value();
+  }
+  ASSIGN_OR_RETURN(warmup_, WarmUp(*session_, probe, pipeline_.get(), config.warmup, clock));
+  inputs_ = pipeline_ == nullptr ? session_->inputs() : pipeline_->inputs();
+  outputs_ = pipeline_ == nullptr ? warmup_.outputs : pipeline_->outputs();
+  if (pipeline_ != nullptr && pipeline_->allow_raw()) raw_inputs_ = session_->inputs();
+  request_rows_max_ = config.warmup.max_batch_size > 0 ? config.warmup.max_batch_size : kAll;
+  const bool bounded =
+      pipeline_ != nullptr && pipeline_->prepares() && config.prepared_bytes_max > 0;
+  prepared_rows_max_ = bounded ? pipeline_->RowsWithin(config.prepared_bytes_max) : kAll;
+  return {};
 }
 
 metrics::ModelCounts ModelVersion::Counts() const {

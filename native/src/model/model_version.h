@@ -14,6 +14,7 @@
 #include "batching/scheduler.h"
 #include "metrics/model_cells.h"
 #include "model/warmup.h"
+#include "pipeline/pipeline.h"
 #include "session/session.h"
 #include "tensor/label_list.h"
 
@@ -23,7 +24,9 @@ struct ModelConfig {
   std::string name;
   std::int64_t version = 1;
   WarmupConfig warmup;
-  std::size_t loops = 1;  // that call it
+  PipelineDeclaration pipeline;
+  std::int64_t prepared_bytes_max = 0;  // that a request may become by preprocessing; 0: any
+  std::size_t loops = 1;                // that call it
   std::int64_t instance_count = 1;
   std::int64_t queue_size_max = 10'000;
   TimeNs queue_delay_max = 0;
@@ -47,8 +50,13 @@ class ModelVersion final {
   const std::string& name() const { return name_; }
   std::int64_t version() const { return version_; }
   const std::string& version_text() const { return version_text_; }
-  std::span<const TensorSpec> inputs() const { return session_->inputs(); }
-  std::span<const TensorSpec> outputs() const { return warmup_.outputs; }
+  // What clients send and are answered.
+  std::span<const TensorSpec> inputs() const { return inputs_; }
+  std::span<const TensorSpec> outputs() const { return outputs_; }
+  // The model's own inputs, where a request may name these instead; else empty.
+  std::span<const TensorSpec> raw_inputs() const { return raw_inputs_; }
+  // What stands between the two; null where clients send what the model takes.
+  const Pipeline* pipeline() const { return pipeline_.get(); }
   const WarmupReport& warmup() const { return warmup_; }
   bool batchable() const { return warmup_.batchable; }
   // Rows that are grouped into one run at most.
@@ -56,6 +64,8 @@ class ModelVersion final {
   // Rows that one request may bring: what the operator set as max_batch_size. Without a setting a
   // longer request runs alone; a limit that was only measured must not refuse anyone.
   std::int64_t request_rows_max() const { return request_rows_max_; }
+  // And that one may bring for preprocessing: what they become has a limit, too.
+  std::int64_t prepared_rows_max() const { return prepared_rows_max_; }
   // For calls that bring no deadline of their own; 0: they have none.
   TimeNs default_timeout() const { return default_timeout_; }
   // For calls that do not say.
@@ -78,13 +88,20 @@ class ModelVersion final {
  private:
   friend class ModelTable;
   ModelVersion() = default;
+  Status WarmUpAll(const ModelConfig& config, const Clock& clock);
 
   std::string name_;
   std::int64_t version_ = 0;
   std::string version_text_;
   std::unique_ptr<Session> session_;
+  std::unique_ptr<Pipeline> pipeline_;
   WarmupReport warmup_;
+  // Into the session, the report or the pipeline.
+  std::span<const TensorSpec> inputs_;
+  std::span<const TensorSpec> outputs_;
+  std::span<const TensorSpec> raw_inputs_;
   std::int64_t request_rows_max_ = 0;
+  std::int64_t prepared_rows_max_ = 0;
   TimeNs default_timeout_ = 0;
   int default_priority_ = kPriorityHighest;
   std::vector<LabelList> labels_;  // none, or one for each output

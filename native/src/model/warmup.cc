@@ -35,23 +35,48 @@ std::vector<std::int64_t> BatchSizes(std::int64_t limit) {
   return sizes;
 }
 
-// The least of several runs of `inputs`: the first one pays for memory, others for interruptions.
-Result<TimeNs> MeasureRun(Session& session, std::span<const TensorView> inputs,
-                          const Clock& clock) {
+// What is warmed up and timed: a session, and what stands before and behind it.
+struct Subject {
+  Session& session;
+  const Pipeline* pipeline = nullptr;
+};
+
+// A run of the model and of what stands behind it.
+Status RunOnce(const Subject& subject, std::span<const TensorView> inputs, PipelineWork& work) {
+  Result<std::unique_ptr<SessionOutputs>> outputs = subject.session.Run(inputs);
+  if (!outputs.ok() || subject.pipeline == nullptr) return outputs.status();
+  return subject.pipeline->Finish(inputs, std::move(outputs).value(), work).status();
+}
+
+// The least of several calls of `run`: the first one pays for memory, others for interruptions.
+template <typename Run>
+Result<TimeNs> Least(const Clock& clock, const Run& run) {
   const TimeNs start = clock.Now();
   TimeNs before = start;
   TimeNs least = kNever;
   for (int i = 0; i < kRunsMax; ++i) {
-    {
-      const Result<std::unique_ptr<SessionOutputs>> outputs = session.Run(inputs);
-      if (!outputs.ok()) return outputs.status();
-    }
+    RETURN_IF_ERROR(run());
     const TimeNs now = clock.Now();
     least = std::min(least, now - before);
     before = now;
     if (now - start >= kTimePerSize) break;
   }
   return least;
+}
+
+// What it takes to prepare a typical row; 0 where none is known, or where it is refused.
+TimeNs MeasurePrepare(const Subject& subject, const Clock& clock) {
+  if (subject.pipeline == nullptr || !subject.pipeline->prepares()) return 0;
+  PipelineWork sampled;
+  const std::vector<TensorView> row = subject.pipeline->SampleRow(sampled);
+  if (row.empty()) return 0;
+  PipelineWork work;
+  std::vector<TensorView> prepared(subject.session.inputs().size());
+  const Result<TimeNs> least = Least(clock, [&]() -> Status {
+    work.arena().Clear();
+    return subject.pipeline->Prepare(row, work, prepared);
+  });
+  return least.ok() ? least.value() : 0;
 }
 
 std::int64_t LargestBatch(const WarmupConfig& config, bool batchable, std::int64_t row_bytes) {
@@ -64,20 +89,24 @@ std::int64_t LargestBatch(const WarmupConfig& config, bool batchable, std::int64
 
 // Warms sizes up to `largest` until time is up, and fills durations. Returns the largest size that
 // may be used: `largest`, or the last that ran where a larger one failed.
-std::int64_t Measure(Session& session, ProbeInputs::Recipe recipe, std::int64_t largest,
+std::int64_t Measure(const Subject& subject, ProbeInputs::Recipe recipe, std::int64_t largest,
                      const Clock& clock, WarmupReport& report) {
+  Session& session = subject.session;
+  PipelineWork work;
+  const TimeNs prepare = MeasurePrepare(subject, clock);
   const std::int64_t row_bytes = std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), recipe));
   const TimeNs start = clock.Now();
   for (const std::int64_t size : BatchSizes(largest)) {
     if (size > 1 && size > kWarmBytesMax / row_bytes) break;
     const ProbeInputs inputs(session.inputs(), recipe, size);
-    const Result<TimeNs> duration = MeasureRun(session, inputs.views(), clock);
+    const Result<TimeNs> duration =
+        Least(clock, [&] { return RunOnce(subject, inputs.views(), work); });
     if (!duration.ok()) {
       report.batchable_reason = StrCat("a run of ", size, size == 1 ? " row" : " rows",
                                        " fails: ", duration.status().message());
       return report.durations.empty() ? 1 : report.durations.back().first;
     }
-    report.durations.emplace_back(size, duration.value());
+    report.durations.emplace_back(size, duration.value() + size * prepare);
     if (duration.value() > kLongRun || clock.Now() - start >= kTimeTotal) break;
   }
   return largest;
@@ -115,6 +144,9 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
   using Execution = WarmupConfig::Execution;
   if (!facts.runs_on_cpu)
     return {false, "the model runs on a device, which a loop never waits for"};
+  if (!facts.pipeline_brief) {
+    return {false, "what stands before or behind the model takes as long as what is sent makes it"};
+  }
   if (facts.asked == Execution::kPool) return {false, "execution: pool is configured"};
   if (facts.asked == Execution::kInline) {
     std::string reason = "execution: inline is configured";
@@ -140,12 +172,22 @@ ExecutionChoice ChooseExecution(const ExecutionFacts& facts) {
   return {true, StrCat(measured, ", at most ", limit)};
 }
 
-Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const Clock& clock) {
+Status CheckWarmupConfig(const WarmupConfig& config) {
   if (config.max_batch_size < 0 || config.max_batch_size > kBatchSizeConfigMax) {
     return InvalidArgument(StrCat("max_batch_size is ", config.max_batch_size,
                                   ", it must be 0 (choose) to ", kBatchSizeConfigMax));
   }
-  const ProbeReport probe = ProbeBatching(session);
+  return {};
+}
+
+Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const Clock& clock) {
+  RETURN_IF_ERROR(CheckWarmupConfig(config));
+  return WarmUp(session, ProbeBatching(session), nullptr, config, clock);
+}
+
+Result<WarmupReport> WarmUp(Session& session, const ProbeReport& probe, const Pipeline* pipeline,
+                            const WarmupConfig& config, const Clock& clock) {
+  RETURN_IF_ERROR(CheckWarmupConfig(config));
   WarmupReport report;
   report.batchable = probe.batchable;
   report.batchable_reason = probe.reason;
@@ -154,8 +196,9 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
   if (probe.accepted) {
     const std::int64_t row_bytes =
         std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), probe.recipe));
-    const std::int64_t usable = Measure(
-        session, probe.recipe, LargestBatch(config, probe.batchable, row_bytes), clock, report);
+    const std::int64_t usable =
+        Measure({.session = session, .pipeline = pipeline}, probe.recipe,
+                LargestBatch(config, probe.batchable, row_bytes), clock, report);
     const bool chosen = config.max_batch_size == 0;
     report.max_batch_size = chosen ? ChooseMaxBatchSize(report.durations) : usable;
   }
@@ -170,6 +213,7 @@ Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const 
       .dims_fixed = DimsFixed(session, report.batchable),
       .takes_strings = std::ranges::any_of(
           session.inputs(), [](const TensorSpec& spec) { return spec.dtype == DataType::kBytes; }),
+      .pipeline_brief = pipeline == nullptr || pipeline->brief(),
       .l1_ns = report.durations.empty() ? std::nullopt : std::optional(report.l1_ns),
   });
   report.run_inline = choice.run_inline;

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "batching/service_time.h"
+#include "model/batch_probe.h"
+#include "pipeline/pipeline.h"
 #include "session/session.h"
 
 namespace penstock {
@@ -44,7 +46,12 @@ struct WarmupReport {
 
 // INVALID_ARGUMENT for a config out of range. A model that fails every probe is no error: it may
 // need inputs that random numbers are not, so it is served unbatched, with the engine's words.
+// `pipeline`, where there is one, is part of every run: its time counts.
+Result<WarmupReport> WarmUp(Session& session, const ProbeReport& probe, const Pipeline* pipeline,
+                            const WarmupConfig& config, const Clock& clock);
 Result<WarmupReport> WarmUp(Session& session, const WarmupConfig& config, const Clock& clock);
+// PURE. What WarmUp would say of a config out of range.
+Status CheckWarmupConfig(const WarmupConfig& config);
 
 // PURE. The smallest batch within 10 % of the best time for each row (DESIGN.md decision 6); 1 for
 // no durations.
@@ -57,6 +64,7 @@ struct ExecutionFacts {
   std::string_view data_dependent_operator;
   bool dims_fixed = true;       // every dimension but the batch
   bool takes_strings = false;   // an input is BYTES
+  bool pipeline_brief = true;   // what stands before and behind the model takes microseconds
   std::optional<TimeNs> l1_ns;  // nothing where no run succeeded
 };
 

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "preprocess/transform.h"
 #include "tensor/tensor.h"
 
 namespace penstock::preprocess {
@@ -29,7 +31,12 @@ class RowStage {
   RowStage& operator=(const RowStage&) = delete;
   virtual ~RowStage() = default;
 
-  // Of one row, without the batch's dimension.
+  // What a row is made from: BYTES without a dimension, or elements of a fixed number.
+  virtual TransformPort input() const = 0;
+  // The bytes of one such row that is typical, for warm-up to time; empty where none is known.
+  virtual std::string MakeSample() const = 0;
+
+  // Of the row that is made, without the batch's dimension.
   virtual DataType datatype() const = 0;
   virtual const Shape& shape() const = 0;
   virtual std::size_t row_bytes() const = 0;

@@ -197,7 +197,8 @@ std::string EncodeModelStatisticsResponse(std::span<const ModelStatistics> model
     AddDuration(stats, 1, counts.ok(), counts.total.sum);
     AddDuration(stats, 2, counts.failed(), counts.failed_time);
     AddDuration(stats, 3, counts.ok(), counts.stage(Stage::kQueue).sum);
-    AddDuration(stats, 4, counts.ok(), counts.stage(Stage::kDecode).sum);
+    AddDuration(stats, 4, counts.ok(),
+                counts.stage(Stage::kDecode).sum + counts.stage(Stage::kPrepare).sum);
     AddDuration(stats, 5, counts.ok(), counts.stage(Stage::kRun).sum);
     AddDuration(stats, 6, counts.ok(), counts.stage(Stage::kRespond).sum);
   }

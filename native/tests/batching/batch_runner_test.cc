@@ -52,7 +52,7 @@ class BatchRunnerAloneTest : public testing::Test {
   ManualClock clock_;
   Logger logger_{{.severity_min = LogSeverity::kError}};
   Watchdog watchdog_{clock_, logger_};
-  BatchRunner runner_{watchdog_};
+  BatchRunner runner_{clock_, watchdog_};
 };
 
 class BatchRunnerTest : public BatchRunnerAloneTest {

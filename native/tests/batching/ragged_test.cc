@@ -212,7 +212,7 @@ TEST(RaggedRunTest, MixedLengths_GetWhatTheyWouldHaveGotAlone) {
   ManualClock clock;
   Logger logger{{.severity_min = LogSeverity::kError}};
   Watchdog watchdog(clock, logger);
-  BatchRunner runner(watchdog);
+  BatchRunner runner(clock, watchdog);
   FakeSession session(kThreeInputs, kThreeOutputs, ThreeWays);
   const BatchLimits limits = {.batchable = true, .rows_max = 64, .ragged = &kThreeRagged};
   BatchQueue queue(session, {.model = "m", .limits = limits});
@@ -266,7 +266,7 @@ TEST(RaggedRunTest, OutputThatDoesNotFollow_FailsTheRun) {
   ManualClock clock;
   Logger logger{{.severity_min = LogSeverity::kError}};
   Watchdog watchdog(clock, logger);
-  BatchRunner runner(watchdog);
+  BatchRunner runner(clock, watchdog);
   FakeSession session(kThreeInputs, kThreeOutputs, [](auto inputs, FakeOutputs& outputs) {
     const std::int64_t rows = inputs[0].shape[0];
     outputs.Add(DataType::kFp32, {rows, 1}, std::vector<float>(static_cast<std::size_t>(rows)));

@@ -57,7 +57,7 @@ class RunWatchTest : public testing::Test {
                          return during_();
                        }};
   BatchQueue queue_{session_, {.model = "slow", .run_timeout = kLimit}};
-  BatchRunner runner_{watchdog_};
+  BatchRunner runner_{clock_, watchdog_};
   std::vector<std::unique_ptr<TestEntry>> entries_;
 };
 

@@ -74,24 +74,37 @@ TEST(ModelCellsTest, LoopsAreSummed) {
 
 TEST(ModelCellsTest, StagesAreTheWholeCall) {
   ModelCells cells;
-  const CallTimes times = {.arrived_at = 100, .queued_at = 103, .started_at = 150, .ended_at = 350};
-  cells.AddTimes(times, 361, 2);
+  const CallTimes times = {
+      .arrived_at = 100, .queued_at = 103, .started_at = 150, .prepared_at = 170, .ended_at = 370};
+  cells.AddTimes(times, 381, 2);
   ModelCounts counts;
   cells.AddTo(counts);
   EXPECT_EQ(counts.stage(Stage::kDecode).sum, 2 * 3);
   EXPECT_EQ(counts.stage(Stage::kQueue).sum, 2 * 47);
+  EXPECT_EQ(counts.stage(Stage::kPrepare).sum, 2 * 20);
   EXPECT_EQ(counts.stage(Stage::kRun).sum, 2 * 200);
   EXPECT_EQ(counts.stage(Stage::kRespond).sum, 2 * 11);
   for (const DurationCells::Sums& stage : counts.stages) EXPECT_EQ(stage.count(), 2);
-  EXPECT_EQ(counts.total.sum, 2 * 261);
-  EXPECT_EQ(counts.last_answer_at, 361);
+  EXPECT_EQ(counts.total.sum, 2 * 281);
+  EXPECT_EQ(counts.last_answer_at, 381);
+}
+
+TEST(ModelCellsTest, NothingToPrepare_IsNoStage) {
+  ModelCells cells;
+  cells.AddTimes(
+      {.arrived_at = 1, .queued_at = 2, .started_at = 3, .prepared_at = 3, .ended_at = 4}, 5, 1);
+  ModelCounts counts;
+  cells.AddTo(counts);
+  EXPECT_EQ(counts.stage(Stage::kPrepare).count(), 0);
+  EXPECT_EQ(counts.stage(Stage::kRun).count(), 1);
 }
 
 TEST(AnswerTallyTest, CallsOfOneRunAndTurnAreOneGroup_OthersAreNot) {
   ModelCells cells;
   ModelCells other;
   AnswerTally tally;
-  const CallTimes times = {.arrived_at = 10, .queued_at = 11, .started_at = 12, .ended_at = 20};
+  const CallTimes times = {
+      .arrived_at = 10, .queued_at = 11, .started_at = 12, .prepared_at = 12, .ended_at = 20};
   CallTimes later = times;
   later.arrived_at = 5;
   tally.Add(cells, times, 1);

@@ -238,16 +238,16 @@ class Planner final {
 
 }  // namespace
 
-std::variant<ImagePlan, Preprocessor::StepError> PlanImage(std::span<const PreprocessStep> steps) {
+std::variant<ImagePlan, StepError> PlanImage(std::span<const PreprocessStep> steps) {
   Planner planner;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (Complaint complaint = std::visit(planner, steps[i]); complaint) {
-      return Preprocessor::StepError{.step = i, .message = std::move(*complaint)};
+      return StepError{.step = i, .message = std::move(*complaint)};
     }
   }
   if (!planner.finished()) {
-    return Preprocessor::StepError{.step = steps.empty() ? 0 : steps.size() - 1,
-                                   .message = "the steps must end with to_tensor"};
+    return StepError{.step = steps.empty() ? 0 : steps.size() - 1,
+                     .message = "the steps must end with to_tensor"};
   }
   return planner.plan();
 }

@@ -25,6 +25,6 @@ struct ImagePlan {
   Size canvas;
 };
 
-std::variant<ImagePlan, Preprocessor::StepError> PlanImage(std::span<const PreprocessStep> steps);
+std::variant<ImagePlan, StepError> PlanImage(std::span<const PreprocessStep> steps);
 
 }  // namespace penstock::preprocess

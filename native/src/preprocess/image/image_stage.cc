@@ -7,6 +7,8 @@
 
 #include "preprocess/image/image_plan.h"
 #include "preprocess/image/resizer.h"
+#include "preprocess/image/sample_jpeg.h"
+#include "preprocess/row_transform.h"
 
 namespace penstock::preprocess {
 namespace {
@@ -22,6 +24,17 @@ class ImageStage final : public RowStage {
   explicit ImageStage(const ImagePlan& plan)
       : plan_(plan), halves_(HalvesOf(plan.format)), shape_(plan.format.ShapeOf(plan.canvas)) {
     if (plan_.scaled) plan_.decode.scaled_for = &plan_.framing;
+  }
+
+  TransformPort input() const override {
+    if (!plan_.pixels) return {.dtype = DataType::kBytes, .row_shape = {}};
+    TransformPort port = {.dtype = DataType::kUint8,
+                          .row_shape = {plan_.pixels->height, plan_.pixels->width}};
+    if (plan_.format.channels > 1) port.row_shape.Append(plan_.format.channels);
+    return port;
+  }
+  std::string MakeSample() const override {
+    return plan_.pixels ? std::string(PixelBytes(), '\0') : MakeSampleJpeg();
   }
 
   DataType datatype() const override { return plan_.format.dtype; }
@@ -93,7 +106,7 @@ class ImageStage final : public RowStage {
                               .row_bytes = static_cast<std::size_t>(size.width) *
                                            static_cast<std::size_t>(plan_.format.channels),
                               .padded = false};
-    const std::size_t needed = picture.row_bytes * static_cast<std::size_t>(size.height);
+    const std::size_t needed = PixelBytes();
     if (input.size() != needed) {
       return InvalidArgument(std::to_string(input.size()) + " bytes of pixels, " +
                              std::to_string(size.width) + "x" + std::to_string(size.height) +
@@ -105,6 +118,12 @@ class ImageStage final : public RowStage {
     return {};
   }
 
+  std::size_t PixelBytes() const {
+    return static_cast<std::size_t>(plan_.pixels->width) *
+           static_cast<std::size_t>(plan_.pixels->height) *
+           static_cast<std::size_t>(plan_.format.channels);
+  }
+
   ImagePlan plan_;
   const std::vector<std::uint16_t> halves_;
   const Shape shape_;
@@ -112,11 +131,26 @@ class ImageStage final : public RowStage {
 
 }  // namespace
 
-std::variant<std::unique_ptr<RowStage>, Preprocessor::StepError> CompileImageStage(
+std::variant<std::unique_ptr<RowStage>, StepError> CompileImageStage(
     std::span<const PreprocessStep> steps) {
   auto plan = PlanImage(steps);
-  if (auto* const error = std::get_if<Preprocessor::StepError>(&plan)) return std::move(*error);
+  if (auto* const error = std::get_if<StepError>(&plan)) return std::move(*error);
   return std::make_unique<ImageStage>(std::get<ImagePlan>(plan));
 }
 
 }  // namespace penstock::preprocess
+
+namespace penstock {
+
+std::shared_ptr<const Transform> CreateImageTransform(const std::vector<PreprocessStep>& steps,
+                                                      StepError* error) {
+  auto stage = preprocess::CompileImageStage(steps);
+  if (auto* const refused = std::get_if<StepError>(&stage)) {
+    *error = std::move(*refused);
+    return nullptr;
+  }
+  return preprocess::MakeRowTransform(
+      std::get<std::unique_ptr<preprocess::RowStage>>(std::move(stage)));
+}
+
+}  // namespace penstock

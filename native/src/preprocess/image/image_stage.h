@@ -12,7 +12,7 @@
 namespace penstock::preprocess {
 
 // Decode, crops and a resize, a normalisation, the tensor, in this order and the last one always.
-std::variant<std::unique_ptr<RowStage>, Preprocessor::StepError> CompileImageStage(
+std::variant<std::unique_ptr<RowStage>, StepError> CompileImageStage(
     std::span<const PreprocessStep> steps);
 
 }  // namespace penstock::preprocess

@@ -1,0 +1,180 @@
+"""Reads what a configuration declares before and behind a model, and compiles it.
+
+Every complaint begins with the key's path: `preprocessing[0].steps[1].resize.filter: ...`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from penstock import _core
+from penstock._image_steps import IMAGE
+from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock.errors import ConfigError
+
+__all__ = ["PIPELINE_KEYS", "PipelineConfig", "read_chains", "read_pipeline", "read_steps"]
+
+# Every family of steps.
+_FAMILIES: tuple[StepFamily, ...] = (IMAGE,)
+
+PIPELINE_KEYS = ("preprocessing", "postprocessing", "allow_raw")
+_CHAIN_KEYS = ("from", "to", "steps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfig:
+    """The pipeline beside a model, compiled; empty where nothing is declared."""
+
+    preprocessing: tuple[_core.PipelineChain, ...] = ()
+    postprocessing: tuple[_core.PipelineChain, ...] = ()
+    allow_raw: bool = False
+
+
+def read_pipeline(config: Mapping[str, object], folder: Path, where: str = "") -> PipelineConfig:
+    """Of PIPELINE_KEYS, those that are there. Files that steps name are relative to `folder`."""
+    allow_raw = config.get("allow_raw", False)
+    if not isinstance(allow_raw, bool):
+        raise ConfigError(f"{where}allow_raw: expected true or false, got {allow_raw!r}")
+    preprocessing = _read_list(config, "preprocessing", folder, where)
+    if allow_raw and not preprocessing:
+        raise ConfigError(f"{where}allow_raw: there is no preprocessing that it could go around")
+    return PipelineConfig(
+        preprocessing=preprocessing,
+        postprocessing=_read_list(config, "postprocessing", folder, where),
+        allow_raw=allow_raw,
+    )
+
+
+def read_chains(
+    config: object, key: str, folder: Path, where: str = ""
+) -> tuple[_core.PipelineChain, ...]:
+    """A list of chains, compiled. key: `preprocessing` or `postprocessing`, which says what may
+    stand in it; anything else takes both."""
+    path = f"{where}{key}"
+    if isinstance(config, str | bytes) or not isinstance(config, Sequence):
+        raise ConfigError(f"{path}: expected a list of chains, got {type(config).__name__}")
+    return tuple(
+        _read_chain(chain, key, folder, f"{path}[{index}]") for index, chain in enumerate(config)
+    )
+
+
+def _read_list(
+    config: Mapping[str, object], key: str, folder: Path, where: str
+) -> tuple[_core.PipelineChain, ...]:
+    declared = config.get(key)
+    return () if declared is None else read_chains(declared, key, folder, where)
+
+
+def _read_chain(chain: object, key: str, folder: Path, where: str) -> _core.PipelineChain:
+    if not isinstance(chain, Mapping):
+        raise ConfigError(f"{where}: expected from, to and steps, got {chain!r}")
+    for name in chain:
+        if name not in _CHAIN_KEYS:
+            raise ConfigError(f"{where}.{name}: unknown key; known are {', '.join(_CHAIN_KEYS)}")
+    place = ChainPlace(
+        from_=_read_names(chain.get("from"), f"{where}.from"),
+        to=_read_names(chain.get("to"), f"{where}.to"),
+        folder=folder,
+    )
+    family, names, steps = read_steps(chain.get("steps"), f"{where}.steps")
+    allowed = {"preprocessing": family.before, "postprocessing": family.behind}
+    if not allowed.get(key, True):
+        other = "behind" if key == "preprocessing" else "before"
+        raise ConfigError(f"{where}.steps[0].{names[0]}: stands {other} a model only")
+    return _core.PipelineChain(
+        from_=list(place.from_),
+        to=list(place.to),
+        steps=names,
+        transform=_compile(family, names, steps, place, f"{where}.steps"),
+    )
+
+
+def _read_names(names: object, where: str) -> tuple[str, ...]:
+    several = [names] if isinstance(names, str) else names
+    if not isinstance(several, Sequence) or not several:
+        raise ConfigError(f"{where}: expected a name or a list of names, got {names!r}")
+    for name in several:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{where}: expected a name or a list of names, got {name!r} in it")
+        if several.count(name) > 1:
+            raise ConfigError(f"{where}: {name!r} stands there twice")
+    return tuple(several)
+
+
+def read_steps(config: object, where: str) -> tuple[StepFamily, list[str], list[Any]]:
+    """A list of steps, checked each for itself: their family, their names and their settings."""
+    if isinstance(config, str | bytes) or not isinstance(config, Sequence):
+        raise ConfigError(f"{where}: expected a list of steps, got {type(config).__name__}")
+    if not config:
+        raise ConfigError(f"{where}: there is no step")
+    names: list[str] = []
+    steps: list[Step] = []
+    family = _family_of(config[0], f"{where}[0]")
+    for index, entry in enumerate(config):
+        name = _name_of(entry, f"{where}[{index}]")
+        if name not in family.steps:
+            if any(name in other.steps for other in _FAMILIES):
+                raise ConfigError(f"{where}[{index}]: {name} cannot stand behind {names[0]}")
+            raise _unknown_step(f"{where}[{index}]", name, family.steps)
+        names.append(name)
+        steps.append(_read_step(family.steps[name], entry[name], f"{where}[{index}].{name}"))
+    return family, names, steps
+
+
+def _name_of(entry: object, where: str) -> str:
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        raise ConfigError(f"{where}: expected one step's name with its settings")
+    return str(next(iter(entry)))
+
+
+def _family_of(entry: object, where: str) -> StepFamily:
+    name = _name_of(entry, where)
+    for family in _FAMILIES:
+        if name in family.steps:
+            return family
+    raise _unknown_step(where, name, (step for family in _FAMILIES for step in family.steps))
+
+
+def _unknown_step(where: str, name: str, known: Iterable[str]) -> ConfigError:
+    return ConfigError(f"{where}: unknown step {name!r}; known: {', '.join(known)}")
+
+
+def _read_step(kind: type[Step], settings: object, where: str) -> Step:
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError(f"{where}: expected settings, got {settings!r}")
+    try:
+        return kind.model_validate(dict(settings or {}))
+    except ValidationError as error:
+        problems = (
+            _problem(where, kind.model_fields, detail) for detail in error.errors(include_url=False)
+        )
+        raise ConfigError("; ".join(problems)) from None
+
+
+def _compile(
+    family: StepFamily, names: Sequence[str], steps: Sequence[Step], place: ChainPlace, where: str
+) -> _core.Transform:
+    try:
+        return family.compile(steps, place)
+    except StepConfigError as fault:
+        key = f".{fault.key}" if fault.key else ""
+        path = f"{where}[{fault.step}].{names[fault.step]}{key}"
+        raise ConfigError(f"{path}: {fault.message}") from None
+    except _core.StepError as error:
+        index, message = error.args
+        raise ConfigError(f"{where}[{index}].{names[index]}: {message}") from None
+
+
+def _problem(where: str, known: Mapping[str, object], detail: Mapping[str, Any]) -> str:
+    key = ".".join([where, *(str(part) for part in detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown setting; known are {', '.join(known)}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return (
+        f"{key}: {message}" if not detail["loc"] else f"{key}: {message}, got {detail['input']!r}"
+    )
