@@ -61,10 +61,11 @@ bench-numbers: setup ## what metrics cost, and whether perf_analyzer sees the sa
 bench-overload: setup ## goodput under more load than the server can take
 	$(BIN)/python -m bench.overload
 
-bench-preprocessing: setup ## pictures and texts to tensors, beside Pillow, OpenCV, tokenizers, tiktoken
+bench-preprocessing: setup ## pictures and texts to tensors and strings to BYTES, beside what others use
 	$(PIP) --no-build-isolation -e '.[bench]'
 	status=0; $(BIN)/python -m bench.preprocess_images || status=$$?; \
-	  $(BIN)/python -m bench.preprocess_text || status=$$?; exit $$status
+	  $(BIN)/python -m bench.preprocess_text || status=$$?; \
+	  $(BIN)/python -m bench.client_bytes || status=$$?; exit $$status
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
 	@scripts/install_system_packages.sh bench
