@@ -7,7 +7,6 @@ import re
 import resource
 import signal
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from support import infer, protos, raw_http2
 from support.raw_http2 import RawHttp2
+from support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -46,13 +46,13 @@ def infer_rest(raw: RawHttp2, stream: int) -> None:
 
 def wait_until_refused(address: str) -> None:
     host, _, port = address.rpartition(":")
-    deadline = time.monotonic() + TIMEOUT_S
-    while True:
+
+    def refused() -> bool:
         with socket.socket() as probe:
             probe.settimeout(TIMEOUT_S)
-            if probe.connect_ex((host, int(port))) != 0:
-                return
-        assert time.monotonic() < deadline
+            return probe.connect_ex((host, int(port))) != 0
+
+    wait_until(refused, otherwise=lambda: f"{address} still takes connections")
 
 
 # --- ready ---
@@ -237,10 +237,7 @@ def test_stop_second_signal_ends_at_once(start_server: Any, number: int) -> None
 
 
 def wait_for_log(server: Any, text: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while text not in server.log:
-        assert time.monotonic() < deadline, f"never logged: {text}"
-        time.sleep(0.01)
+    wait_until(lambda: text in server.log, otherwise=lambda: f"never logged: {text}")
 
 
 def test_serve_out_of_descriptors_goes_on_and_recovers(

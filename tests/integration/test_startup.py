@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 import sysconfig
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import onnx
 import penstock
 import pytest
 from support import infer, made_models, protos
+from support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 
@@ -110,11 +110,13 @@ def test_threads_follow_the_cores_that_are_granted(start_server: Any) -> None:
         server = start_server("mlp")
     finally:
         os.sched_setaffinity(0, allowed)
-    deadline = time.monotonic() + TIMEOUT_S
+    pid = server.process.pid
     # A thread names itself when it first runs, which on a busy machine is after the ready line.
-    while not {"io-0", "compute-0"} <= set(names := thread_names(server.process.pid)):
-        assert time.monotonic() < deadline, names
-        time.sleep(0.01)
+    wait_until(
+        lambda: {"io-0", "compute-0"} <= set(thread_names(pid)),
+        otherwise=lambda: thread_names(pid),
+    )
+    names = thread_names(pid)
     assert [name for name in names if name.startswith("io-")] == ["io-0"]
     assert [name for name in names if name.startswith("compute-")] == ["compute-0"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from support import infer, made_models, protos
 from support.metrics import scrape
+from support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 ANY_PORT = ["--http-port", "0"]
@@ -25,11 +25,12 @@ def loop_request(count: int) -> Any:
     return infer.make_request("loop", inputs)
 
 
-def wait_for(server: Any, name: str, at_least: float, **labels: str) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while scrape(server.http_address).get((name, frozenset(labels.items())), 0) < at_least:
-        assert time.monotonic() < deadline, f"{name} stays below {at_least}\n{server.log}"
-        time.sleep(0.01)
+def wait_for_metric(server: Any, name: str, at_least: float, **labels: str) -> None:
+    key = (name, frozenset(labels.items()))
+    wait_until(
+        lambda: scrape(server.http_address).get(key, 0) >= at_least,
+        otherwise=lambda: f"{name} stays below {at_least}\n{server.log}",
+    )
 
 
 def expect_mlp_answers(stub: Any) -> None:
@@ -46,7 +47,7 @@ def test_endless_run_is_ended_and_nobody_else_is_hurt(start_server: Any, connect
     )
     stub = protos.unary_stub(connect(server.address), "ModelInfer")
     endless = stub.future(loop_request(ENDLESS), timeout=TIMEOUT_S)
-    wait_for(server, "penstock_model_running", 1, **LOOP)
+    wait_for_metric(server, "penstock_model_running", 1, **LOOP)
     waiting = stub.future(loop_request(3), timeout=TIMEOUT_S)
     expect_mlp_answers(stub)
     assert endless.code() == grpc.StatusCode.INTERNAL
@@ -82,13 +83,15 @@ def test_model_that_turns_slow_leaves_its_loop_and_returns(
     server = start_server(model, flags=[*ANY_PORT, "--io-threads", "1"])
     assert "execution=inline" in server.log
     stub = protos.unary_stub(connect(server.address), "ModelInfer")
-    deadline = time.monotonic() + TIMEOUT_S
 
     def ask_until(count: float, line: str) -> None:
         request = infer.make_request("counting", {"x": np.array([count], np.float32)})
-        while line not in server.log:
+
+        def logged() -> bool:
             assert stub(request, timeout=TIMEOUT_S).outputs
-            assert time.monotonic() < deadline, server.log
+            return line in server.log
+
+        wait_until(logged, otherwise=lambda: server.log)
 
     ask_until(3e6, "a model has become slow and leaves its event loop model=counting")
     ask_until(1, "a model is fast again and runs on its event loop model=counting")

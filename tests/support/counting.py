@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from support.waiting import wait_until
 
 TIMEOUT_S = 60.0
 
@@ -40,12 +41,9 @@ class CountedServer:
         return made
 
     def wait_until_at_rest(self) -> dict[str, int]:
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            counts = self.counts()
-            if not any(counts[name] for name in ("connections", "calls", "buffers")):
-                return counts
-            assert time.monotonic() < deadline, counts
+        live = ("connections", "calls", "buffers")
+        wait_until(lambda: not any(map(self.counts().get, live)), otherwise=lambda: self.counts())
+        return self.counts()
 
     def stop(self) -> int:
         assert self.process.stdin is not None
