@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from penstock import _core
 from penstock._image_steps import IMAGE
 from penstock._pipeline_config import read_chains, read_steps
+from penstock.columns import Table, from_columns
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ class Pipeline:
         self, batch: Sequence[Buffer], out: NDArray[Any] | None = None
     ) -> NDArray[Any]: ...
     @overload
-    def __call__(self, batch: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]: ...
     def __call__(
-        self,
-        batch: Sequence[Buffer] | Mapping[str, ArrayLike],
-        out: NDArray[Any] | None = None,
+        self, batch: Mapping[str, ArrayLike] | Sequence[Mapping[str, object]] | Table
+    ) -> dict[str, NDArray[Any]]: ...
+    def __call__(
+        self, batch: Any, out: NDArray[Any] | None = None
     ) -> NDArray[Any] | dict[str, NDArray[Any]]:
         """The tensors of a batch.
 
@@ -85,9 +86,10 @@ class Pipeline:
         the result's dtype and shape to write to, which is then what is returned: fresh memory for
         every batch costs page faults. None makes one.
 
-        Of chains: batch maps each name that a chain takes to an array (or what numpy.asarray
-        takes), the rows first; BYTES are object arrays or lists of bytes (or str, as UTF-8). The
-        answer has what every chain makes, read-only; a chain may take what one before it makes.
+        Of chains: batch maps each name that a chain takes to an array or a list, the rows first
+        (BYTES: bytes, or str as UTF-8), or is a DataFrame or a list of dicts, read as by
+        penstock.columns.from_columns. The answer has what every chain makes, read-only; a chain
+        may take what one before it makes.
 
         Raises InvalidRequestError where an item is no picture, is broken or exceeds a limit; the
         message names the row. What `out` holds is then undefined.
@@ -96,12 +98,10 @@ class Pipeline:
             if isinstance(batch, Mapping):
                 raise TypeError("batch: expected a sequence of bytes, one item for each row")
             return self._flat.run(batch, out)
-        if not isinstance(batch, Mapping):
-            raise TypeError("batch: expected a mapping of names to arrays")
         if out is not None:
             raise TypeError("out: chains make their own arrays")
         assert self._chains is not None
-        return self._chains.run(dict(batch))
+        return self._chains.run(from_columns(batch))
 
     @property
     def datatype(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas
+import polars
 import pytest
 from penstock.errors import ConfigError, InvalidRequestError
 from penstock.preprocess import Pipeline
@@ -124,3 +126,17 @@ def test_row_that_fails_is_named() -> None:
     pipeline = Pipeline([DECODE, RESIZE, TENSOR])
     with pytest.raises(InvalidRequestError, match=r"^row 1: neither a JPEG nor a PNG file"):
         pipeline([encoded(picture(30, 20)), b"GIF89"])
+
+
+def test_chains_take_tables_as_they_take_lists() -> None:
+    pipeline = Pipeline([{"from": "photo", "to": "x", "steps": [DECODE, RESIZE, TENSOR]}])
+    files = [encoded(picture(30, 20)), encoded(picture(20, 30))]
+    expected = Pipeline([DECODE, RESIZE, TENSOR])(files)
+    columns = {"photo": files}
+    for table in (columns, pandas.DataFrame(columns), polars.DataFrame(columns)):
+        np.testing.assert_array_equal(pipeline(table)["x"], expected)
+    np.testing.assert_array_equal(pipeline([{"photo": file} for file in files])["x"], expected)
+    with pytest.raises(ValueError, match="a table with named columns is needed, not list"):
+        pipeline(files)
+    with pytest.raises(TypeError, match="expected a sequence of bytes"):
+        Pipeline([DECODE, RESIZE, TENSOR])(columns)

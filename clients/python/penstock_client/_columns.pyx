@@ -188,10 +188,8 @@ def _of_array(array, datatype):
         return array
     if kind in "biuf" and datatype in _FLOATS:
         return _as_floats(array, datatype)
-    if kind in "biu" and datatype in _INTEGERS:
+    if kind in "biuf" and datatype in _INTEGERS:
         return _as_integers(array, datatype)
-    if kind == "f" and datatype in _INTEGERS:
-        return _floats_as_integers(array, datatype)
     raise ValueError(f": dtype {array.dtype} is no {datatype}, which takes {_taken(datatype)}")
 
 
@@ -208,24 +206,18 @@ def _as_floats(array, datatype):
 
 def _as_integers(array, datatype):
     target = _INTEGERS[datatype]
-    if not np.can_cast(array.dtype, target) and array.size:
+    if array.dtype.kind == "f":
         limits = np.iinfo(target)
-        # As Python's integers, which hold those of every dtype.
-        for index in (array.argmin(), array.argmax()):
-            place = np.unravel_index(index, array.shape)
-            if not limits.min <= int(array[place]) <= limits.max:
-                raise ValueError(_refusal(place[0], array[place], datatype))
-    return array.astype(target, copy=False)
-
-
-def _floats_as_integers(array, datatype):
-    target = _INTEGERS[datatype]
-    limits = np.iinfo(target)
-    wide = array.astype(np.float64, copy=False)
-    # Not a number compares as false; the power of two above the largest is exact.
-    fits = (wide >= float(limits.min)) & (wide < float(limits.max + 1)) & (np.rint(wide) == wide)
+        wide = array.astype(np.float64, copy=False)
+        # Not a number compares as false; the power of two above the largest is exact.
+        fits = (wide >= float(limits.min)) & (wide < float(limits.max + 1))
+        fits &= np.rint(wide) == wide
+    elif np.can_cast(array.dtype, target):
+        return array.astype(target, copy=False)
+    else:
+        fits = array.astype(target) == array
     _refuse_where(~fits, array, datatype)
-    return wide.astype(target)
+    return array.astype(target)
 
 
 def _refuse_where(wrong, array, datatype):
@@ -250,7 +242,7 @@ def _of_nested(list elements, datatype):
                     f", row {index * shape[0] // len(elements)} has {type(element).__name__}{size}"
                     f", lists of {width} as the first are needed"
                 )
-            flat.extend(element)
+            flat.extend(element.tolist() if isinstance(element, np.ndarray) else element)
         shape.append(width)
         elements = flat
     if datatype is None:
