@@ -1,5 +1,6 @@
-// penstock._core.Tokenizer: lists of str or bytes into arrays of ids. Any Python thread may call
-// it; the GIL is released while it works. Knows only native/include/penstock.
+// penstock._core.Tokenizer: lists of str or bytes into arrays of ids; and the same as a step before
+// a model. Any Python thread may call it; the GIL is released while it works. Knows only
+// native/include/penstock.
 #include "tokenizer.h"
 
 #include <pybind11/numpy.h>
@@ -17,6 +18,7 @@
 #include <penstock/tokenizer.h>
 
 #include "errors.h"
+#include "pipeline.h"
 
 namespace penstock::binding {
 namespace {
@@ -210,12 +212,42 @@ std::unique_ptr<Tokenizer> Create(const py::object& source) {
   return created;
 }
 
+std::vector<TextTensor> TensorsOf(const std::vector<std::string>& names) {
+  std::vector<TextTensor> tensors;
+  for (const std::string& name : names) {
+    tensors.push_back(name == "ids"    ? TextTensor::kIds
+                      : name == "mask" ? TextTensor::kMask
+                                       : TextTensor::kTypeIds);
+  }
+  return tensors;
+}
+
+TransformHandle MakeTransform(const py::object& spec, const py::object& padding,
+                              const std::vector<std::string>& outputs, bool pairs,
+                              const std::string& datatype) {
+  const TokenizeStep step = {.tokenizer = SpecOf(spec),
+                             .padding = PaddingOf(padding),
+                             .outputs = TensorsOf(outputs),
+                             .pairs = pairs,
+                             .datatype = datatype};
+  Error error;
+  TransformHandle made;
+  {
+    const py::gil_scoped_release release;
+    made.transform = MakeTokenizeTransform(step, &error);
+  }
+  if (made.transform == nullptr) RaiseError(error);
+  return made;
+}
+
 }  // namespace
 
 void BindTokenizer(py::module_& module) {
   py::class_<Tokenizer>(module, "Tokenizer")
       .def(py::init(&Create), py::arg("spec"))
       .def("encode", &Encode, py::arg("texts"), py::arg("pairs"), py::arg("padding"));
+  module.def("tokenize_transform", &MakeTransform, py::arg("spec"), py::arg("padding"),
+             py::arg("outputs"), py::kw_only(), py::arg("pairs"), py::arg("datatype"));
 }
 
 }  // namespace penstock::binding

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
 from penstock._options import ModelOptions, ServerOptions
-from penstock._tokenizer_spec import Padding, TokenizerSpec
+from penstock._tokenizer_spec import Padding, TextTensor, TokenizerSpec
 from penstock.columns import Table
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "UnaryCall",
     "granted_cores",
     "image_transform",
+    "tokenize_transform",
 ]
 
 # Cores that this process may use, fractions included; by affinity and control group.
@@ -455,3 +456,12 @@ class Tokenizer:
     def encode(
         self, texts: list[str | bytes], pairs: list[str | bytes] | None, padding: Padding
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+
+def tokenize_transform(
+    spec: TokenizerSpec,
+    padding: Padding,
+    outputs: Sequence[TextTensor],
+    *,
+    pairs: bool,
+    datatype: str,
+) -> Transform: ...

@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from penstock import _core
 from penstock._image_steps import IMAGE
 from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock._text_steps import TEXT
 from penstock.errors import ConfigError
 
 __all__ = ["PIPELINE_KEYS", "PipelineConfig", "read_chains", "read_pipeline", "read_steps"]
 
 # Every family of steps.
-_FAMILIES: tuple[StepFamily, ...] = (IMAGE,)
+_FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT)
 
 PIPELINE_KEYS = ("preprocessing", "postprocessing", "allow_raw")
 _CHAIN_KEYS = ("from", "to", "steps")

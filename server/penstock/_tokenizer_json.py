@@ -251,7 +251,7 @@ def _padding(root: _Json) -> Padding:
         length_min=length,
         multiple_of=_integer(padding.get("pad_to_multiple_of") or 1, "padding.pad_to_multiple_of"),
         id=_integer(padding.get("pad_id", 0), "padding.pad_id"),
-        type_id=_integer(padding.get("pad_type_id", 0), "padding.pad_type_id"),
+        type_id=_type_id(padding, "padding", "pad_type_id"),
         left=_is_left(padding, "padding"),
     )
 
@@ -344,8 +344,8 @@ def _template(
     return parts
 
 
-def _type_id(piece: _Json, path: str) -> int:
-    type_id = _integer(piece.get("type_id", 0), f"{path}.type_id")
+def _type_id(piece: _Json, path: str, key: str = "type_id") -> int:
+    type_id = _integer(piece.get(key, 0), f"{path}.{key}")
     if type_id > 255:
-        raise _refuse(f"{path}.type_id", type_id, "0 to 255")
+        raise _refuse(f"{path}.{key}", type_id, "0 to 255")
     return type_id

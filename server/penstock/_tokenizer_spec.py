@@ -11,11 +11,13 @@ __all__ = [
     "Padding",
     "Part",
     "Strategy",
+    "TextTensor",
     "TokenizerSpec",
     "WordPiece",
 ]
 
 Strategy = Literal["longest_first", "only_first", "only_second"]
+TextTensor = Literal["ids", "mask", "type_ids"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

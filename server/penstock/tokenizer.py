@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import _core
-from penstock._tokenizer_json import read_tokenizer
+from penstock._tokenizer_file import TEXT_BYTES_MAX, load_tokenizer
 from penstock._tokenizer_spec import Padding, Strategy, TokenizerSpec
 from penstock.errors import ConfigError
 
@@ -46,7 +44,7 @@ class Tokenizer:
         truncation: Strategy | None = None,
         padding: Literal["longest"] | int | None = None,
         add_special_tokens: bool = True,
-        max_text_bytes: int = 128 * 1024,
+        max_text_bytes: int = TEXT_BYTES_MAX,
     ) -> Tokenizer:
         """Reads a tokenizer.json of HuggingFace.
 
@@ -60,28 +58,14 @@ class Tokenizer:
         Raises ConfigError where the file is none or asks for something that is not supported; the
         message begins with the path of it in the file.
         """
-        try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: {error}") from None
-        try:
-            file = read_tokenizer(document)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
-        single, pair = file.templates[add_special_tokens]
-        spec = TokenizerSpec(
-            added_tokens=file.added_tokens,
-            model=file.model,
-            single=single,
-            pair=pair,
-            length_max=file.length_max if max_length is None else max_length,
-            truncation=truncation or file.truncation,
-            truncate_left=file.truncate_left,
-            text_bytes_max=max_text_bytes,
+        spec, rule = load_tokenizer(
+            Path(path),
+            max_length=max_length,
+            truncation=truncation,
+            padding=padding,
+            add_special_tokens=add_special_tokens,
+            max_text_bytes=max_text_bytes,
         )
-        rule = file.padding
-        if padding is not None:
-            rule = replace(rule, length_min=0 if padding == "longest" else padding)
         return cls(spec, rule)
 
     def __call__(

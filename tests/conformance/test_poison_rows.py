@@ -73,17 +73,7 @@ def expected_answer(test_models: Path, model: str, inputs: infer.Arrays) -> infe
 
 
 def ask_at_once(raw: RawHttp2, model: str, inputs: list[infer.Arrays]) -> list[Answer]:
-    """One write: one turn of the server's loop takes them all, and one batch holds them."""
-    frames: list[Any] = []
-    streams = []
-    for one in inputs:
-        headers = raw.headers_frame(raw_http2.INFER)
-        streams.append(headers.stream_id)
-        message = infer.make_request(model, one).SerializeToString()
-        data = raw_http2.message_bytes(message)
-        frames += [headers, raw.data_frame(headers.stream_id, data)]
-    raw.send(*frames)
-    return [raw.answer(stream) for stream in streams]
+    return raw_http2.ask_at_once(raw, [infer.make_request(model, one) for one in inputs])
 
 
 @pytest.mark.parametrize("execution", ["inline", "pool"])

@@ -249,5 +249,19 @@ class RawHttp2:
             answer.ended = True
 
 
+def ask_at_once(raw: RawHttp2, requests: Iterable[Any]) -> list[Answer]:
+    """ModelInfer requests in one write: one turn of the server's loop takes them all, and batches
+    hold as many of them as they can. The answers, in the same order."""
+    frames: list[bytes | Frame] = []
+    streams = []
+    for request in requests:
+        headers = raw.headers_frame(INFER)
+        streams.append(headers.stream_id)
+        data = message_bytes(request.SerializeToString())
+        frames += [headers, raw.data_frame(headers.stream_id, data)]
+    raw.send(*frames)
+    return [raw.answer(stream) for stream in streams]
+
+
 def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()

@@ -131,7 +131,9 @@ def test_text_that_cannot_be_encoded_is_refused_with_its_row(tmp_path: Path) -> 
             tokenizer(["a", b"a \xff"])
         with pytest.raises(InvalidRequestError, match=r"row 0: .*lone surrogate"):
             tokenizer(["\ud800"])
-        with pytest.raises(InvalidRequestError, match=r"row 2: the text has 10000000 bytes, at most"):
+        with pytest.raises(
+            InvalidRequestError, match=r"row 2: the text has 10000000 bytes, at most"
+        ):
             tokenizer(["a", "b", b"x" * 10_000_000])
         with pytest.raises(TypeError, match=r"row 1: a text must be a str or bytes, not int"):
             tokenizer(["a", 1])  # type: ignore[list-item]

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,14 +15,20 @@
 
 namespace penstock {
 
+// How rows of several requests may come to one length.
+struct PortPadding {
+  std::int64_t value = 0;
+  bool before = false;  // the row's elements, not behind them
+  bool mask = false;    // 1 where a row has an element, `value` where it was padded
+  bool operator==(const PortPadding&) const = default;
+};
+
 // One tensor on a transform's way in or out.
 struct TransformPort {
   DataType dtype = DataType::kInvalid;
   Shape row_shape;  // without the batch's dimension; -1 where it differs from request to request
-  // Where row_shape has one -1: what may stand behind a row, or before it, so that rows of several
-  // requests come to one length.
-  std::int64_t pad = 0;
-  bool pad_before = false;
+  // Of a tensor with one such dimension; nothing where its rows must stay as they are.
+  std::optional<PortPadding> padding;
   bool operator==(const TransformPort&) const = default;
 };
 

@@ -10,44 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import pytest
 from bert_graph import BertSettings, bert_encoder
 from numpy.typing import NDArray
+from support.made_bert import EPSILON, HEADS, LAYERS, TYPES, WIDTH, Weights, random_weights
 
 SEED = 20261121
-WORDS, POSITIONS, TYPES = 50, 16, 2
-WIDTH, HEADS, WIDE, LAYERS = 24, 3, 40, 2
-EPSILON = 1e-3  # large enough to be seen
-
-Weights = dict[str, NDArray[Any]]
-
-
-@pytest.fixture(scope="module")
-def weights() -> Weights:
-    rng = np.random.default_rng(SEED)
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (WORDS, WIDTH),
-        "embeddings.position_embeddings.weight": (POSITIONS, WIDTH),
-        "embeddings.token_type_embeddings.weight": (TYPES, WIDTH),
-        "embeddings.LayerNorm.weight": (WIDTH,),
-        "embeddings.LayerNorm.bias": (WIDTH,),
-    }
-    for layer in range(LAYERS):
-        name = f"encoder.layer.{layer}"
-        for dense, outputs, inputs in (
-            ("attention.self.query", WIDTH, WIDTH),
-            ("attention.self.key", WIDTH, WIDTH),
-            ("attention.self.value", WIDTH, WIDTH),
-            ("attention.output.dense", WIDTH, WIDTH),
-            ("intermediate.dense", WIDE, WIDTH),
-            ("output.dense", WIDTH, WIDE),
-        ):
-            shapes[f"{name}.{dense}.weight"] = (outputs, inputs)
-            shapes[f"{name}.{dense}.bias"] = (outputs,)
-        for norm in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes[f"{name}.{norm}.weight"] = (WIDTH,)
-            shapes[f"{name}.{norm}.bias"] = (WIDTH,)
-    return {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+WORDS, POSITIONS = 50, 16
 
 
 def reference(weights: Weights, ids: list[int], types: list[int]) -> NDArray[Any]:
@@ -89,7 +57,8 @@ def reference(weights: Weights, ids: list[int], types: list[int]) -> NDArray[Any
     return x
 
 
-def test_graph_of_random_weights_computes_bert(weights: Weights) -> None:
+def test_graph_of_random_weights_computes_bert() -> None:
+    weights = random_weights(WORDS, POSITIONS)
     settings = BertSettings(heads=HEADS, layer_norm_epsilon=EPSILON)
     model = bert_encoder(weights, settings)
     session = onnxruntime.InferenceSession(

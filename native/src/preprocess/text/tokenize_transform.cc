@@ -66,10 +66,13 @@ Result<std::vector<TransformPort>> TokenizeTransform::OutputsFor(
   std::vector<TransformPort> ports;
   ports.reserve(tensors_.size());
   for (const TextTensor tensor : tensors_) {
-    ports.push_back({.dtype = dtype_,
-                     .row_shape = {fixed ? static_cast<std::int64_t>(length_max_) : -1},
-                     .pad = PadOf(padding_, tensor),
-                     .pad_before = padding_.left});
+    TransformPort& port = ports.emplace_back();
+    port.dtype = dtype_;
+    port.row_shape.Append(fixed ? static_cast<std::int64_t>(length_max_) : -1);
+    if (fixed) continue;
+    port.padding = {.value = PadOf(padding_, tensor),
+                    .before = padding_.left,
+                    .mask = tensor == TextTensor::kMask};
   }
   return ports;
 }

@@ -137,13 +137,16 @@ TEST(TokenizeTransform, Ports_SayWhatPadsAndWhetherLengthsDiffer) {
     Result<std::vector<TransformPort>> ports = Make(declared)->OutputsFor({});
     return *ports;
   };
-  EXPECT_EQ(ports_of(step),
-            (std::vector<TransformPort>{
-                {.dtype = DataType::kInt64, .row_shape = {-1}, .pad = 9, .pad_before = true},
-                {.dtype = DataType::kInt64, .row_shape = {-1}, .pad = 0, .pad_before = true},
-                {.dtype = DataType::kInt64, .row_shape = {-1}, .pad = 5, .pad_before = true}}));
+  const TransformPort port = {.dtype = DataType::kInt64,
+                              .row_shape = {-1},
+                              .padding = PortPadding{.value = 0, .before = true}};
+  std::vector<TransformPort> expected(3, port);
+  expected[0].padding->value = 9;
+  expected[1].padding->mask = true;
+  expected[2].padding->value = 5;
+  EXPECT_EQ(ports_of(step), expected);
   step.padding.length_min = 6;
-  EXPECT_EQ(ports_of(step)[0].row_shape, (Shape{6}));
+  EXPECT_EQ(ports_of(step)[0], (TransformPort{.dtype = DataType::kInt64, .row_shape = {6}}));
 }
 
 TEST(TokenizeTransform, TextsThatCannotBeUsed_AreRefusedWithTheirRow) {
