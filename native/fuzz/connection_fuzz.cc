@@ -6,20 +6,18 @@
 // order of kOperations; tests/fuzz/make_corpus.py writes the same.
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "fuzz/fuzz_input.h"
-#include "grpc/server_connection.h"
 #include "support/exchange.h"
-#include "support/fake_method.h"
 #include "support/frames.h"
+#include "support/grpc_side.h"
 
 namespace penstock {
 namespace {
 
-constexpr std::string_view kUnaryPath = "/test.Service/Unary";
-constexpr std::string_view kStreamPath = "/test.Service/Stream";
 // What recorded clients call.
 constexpr std::string_view kInferPath = "/inference.GRPCInferenceService/ModelInfer";
 constexpr std::string_view kReflectionPath =
@@ -33,14 +31,12 @@ constexpr std::size_t kFillMax = 100'000;
 class Peer final : public grpc::ConnectionHost {
  public:
   Peer() {
-    router_.Add(kUnaryPath, unary_);
-    router_.Add(kStreamPath, stream_);
-    router_.Add(kInferPath, unary_);
-    router_.Add(kReflectionPath, stream_);
+    side_.router.Add(kInferPath, side_.unary);
+    side_.router.Add(kReflectionPath, side_.stream);
     // Held until LetGo, unless that says another: work that outlives its call, and its connection.
-    unary_.release_at_once = stream_.release_at_once = false;
-    unary_.finish_at_half_close = false;
-    stream_.on_message = [](grpc::Call& call) {
+    side_.unary.release_at_once = side_.stream.release_at_once = false;
+    side_.unary.finish_at_half_close = false;
+    side_.stream.on_message = [](grpc::Call& call) {
       Reply(call, "echo");
       call.Flush();
     };
@@ -127,14 +123,13 @@ class Peer final : public grpc::ConnectionHost {
   void PassTime(FuzzInput& input) {
     static constexpr std::array<TimeNs, 4> kUnits = {1'000, 1'000'000, 100'000'000, kSecond};
     const std::uint8_t step = input.Byte();
-    now_ += kUnits[step % kUnits.size()] * (1 + step / 4);
-    timers_.Advance(now_);
+    side_.Advance(kUnits[step % kUnits.size()] * (1 + step / 4));
     if (connection_ == nullptr || (step & 0x80) == 0) return;
-    if (!connection_->CheckTimeouts(now_).ok()) Disconnect(input);
+    if (!connection_->CheckTimeouts(side_.now).ok()) Disconnect(input);
   }
   void Answer(FuzzInput& input) {
     const std::uint8_t shape = input.Byte();
-    FakeMethod& method = (shape & 1) != 0 ? stream_ : unary_;
+    FakeMethod& method = (shape & 1) != 0 ? side_.stream : side_.unary;
     if (method.held.empty()) return;
     grpc::Call& call = *method.held[(shape >> 4) % method.held.size()];
     const std::size_t size = std::min(std::size_t{4} * input.Word(), kFillMax);
@@ -144,7 +139,7 @@ class Peer final : public grpc::ConnectionHost {
   // Lets go of what was cancelled, and says what becomes of what will be.
   void LetGo(FuzzInput& input) {
     const std::uint8_t which = input.Byte();
-    FakeMethod& method = (which & 1) != 0 ? stream_ : unary_;
+    FakeMethod& method = (which & 1) != 0 ? side_.stream : side_.unary;
     method.release_at_once = (which & 2) != 0;
     for (grpc::Call* call : std::vector(method.held)) {
       if (call->concluded()) method.Release(*call);
@@ -189,7 +184,7 @@ class Peer final : public grpc::ConnectionHost {
 
   void Connect() {
     last_id_ = -1;
-    connection_ = std::make_unique<grpc::ServerConnection>(context_, *this, now_);
+    connection_ = std::make_unique<grpc::ServerConnection>(side_.context, *this, side_.now);
   }
   // One of the last sixteen streams.
   std::int32_t StreamOf(int back) const { return std::max(last_id_ - 2 * back, 1); }
@@ -197,7 +192,7 @@ class Peer final : public grpc::ConnectionHost {
     if (connection_ == nullptr) return;
     // As a socket would, nothing is read any more past this much that waits to be sent.
     if (connection_->output().pending_bytes() > http2::Connection::kOutputHighWater) return;
-    if (Feed(*connection_, bytes, now_, slice).ok()) return;
+    if (Feed(*connection_, bytes, side_.now, slice).ok()) return;
     TakeOutput(*connection_);
     connection_.reset();
   }
@@ -207,34 +202,14 @@ class Peer final : public grpc::ConnectionHost {
   }
   void ExpectAtRest() {
     connection_.reset();
-    unary_.ReleaseAll();
-    stream_.ReleaseAll();
-    using metrics::Counter;
-    CHECK_EQ(cells_.Get(Counter::kCallsAccepted), cells_.Get(Counter::kCallsFinished));
-    CHECK_EQ(cells_.Get(Counter::kCallsAccepted), cells_.Get(Counter::kCallsReleased));
-    CHECK_EQ(buffers_.live(), 0);
-    CHECK_EQ(budget_.used(), 0U);
-    timers_.Advance(now_ + 1'000'000'000 * kSecond);
-    CHECK_EQ(timers_.NextDue(), kNever);
+    side_.unary.ReleaseAll();
+    side_.stream.ReleaseAll();
+    const std::string live = side_.NotAtRest();
+    if (!live.empty()) std::fprintf(stderr, "still live: %s\n", live.c_str());
+    CHECK(live.empty());
   }
 
-  TimeNs now_ = 7 * kSecond;
-  FakeMethod unary_;
-  FakeMethod stream_{/*is_streaming=*/true};
-  grpc::Router router_;
-  BufferPool buffers_;
-  BlockPool blocks_;
-  TimerWheel timers_{now_};
-  grpc::ByteBudget budget_{kBudgetBytes};
-  metrics::Cells cells_;
-  grpc::CallContext context_{.router = router_,
-                             .limits = kLimits,
-                             .buffers = buffers_,
-                             .blocks = blocks_,
-                             .timers = timers_,
-                             .budget = budget_,
-                             .cells = cells_,
-                             .free_bodies = {}};
+  GrpcSide side_{kLimits, kBudgetBytes};
   std::unique_ptr<grpc::ServerConnection> connection_;
   std::int32_t last_id_ = -1;
 };

@@ -8,15 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "grpc/server_connection.h"
 #include "support/exchange.h"
-#include "support/fake_method.h"
 #include "support/frames.h"
+#include "support/grpc_side.h"
 
 namespace penstock {
-
-inline constexpr char kUnaryPath[] = "/test.Service/Unary";
-inline constexpr char kStreamPath[] = "/test.Service/Stream";
 
 class GrpcFixture : public testing::Test {
  protected:
@@ -42,22 +38,13 @@ class GrpcFixture : public testing::Test {
   };
 
   explicit GrpcFixture(const grpc::CallLimits& limits = {}, std::size_t budget_bytes = 1 << 30)
-      : limits_(limits), budget_(budget_bytes) {
-    router_.Add(kUnaryPath, unary_);
-    router_.Add(kStreamPath, stream_);
+      : side_(limits, budget_bytes) {
     peers_.push_back(std::make_unique<Peer>(context_, now_, Http2Client::Options()));
   }
   void TearDown() override {
     peers_.clear();
     EXPECT_TRUE(unary_.held.empty() && stream_.held.empty()) << "the test left calls held";
-    using metrics::Counter;
-    EXPECT_EQ(cells_.Get(Counter::kCallsAccepted), cells_.Get(Counter::kCallsFinished));
-    EXPECT_EQ(cells_.Get(Counter::kCallsAccepted), cells_.Get(Counter::kCallsReleased));
-    EXPECT_EQ(buffers_.live(), 0);
-    EXPECT_EQ(budget_.used(), 0U);
-    // Armed timers would be due in the end; disarmed ones may leave an early guess behind.
-    timers_.Advance(now_ + 1'000'000 * kSecond);
-    EXPECT_EQ(timers_.NextDue(), kNever);
+    EXPECT_EQ(side_.NotAtRest(), "");
   }
 
   Http2Client& client() { return peers_.front()->client; }
@@ -72,10 +59,7 @@ class GrpcFixture : public testing::Test {
       ASSERT_TRUE(status.ok()) << status.ToString();
     }
   }
-  void Advance(TimeNs duration) {
-    now_ += duration;
-    timers_.Advance(now_);
-  }
+  void Advance(TimeNs duration) { side_.Advance(duration); }
   std::int64_t Count(metrics::Counter counter) const { return cells_.Get(counter); }
   // The status that the call was answered with, -1 while it was not.
   int StatusOf(std::int32_t id) {
@@ -84,24 +68,17 @@ class GrpcFixture : public testing::Test {
   }
   std::string MessageOf(std::int32_t id) { return client().reply(id).Find("grpc-message"); }
 
-  TimeNs now_ = 7 * kSecond;
-  const grpc::CallLimits limits_;
-  FakeMethod unary_;
-  FakeMethod stream_{/*is_streaming=*/true};
-  grpc::Router router_;
-  BufferPool buffers_;
-  BlockPool blocks_;
-  TimerWheel timers_{now_};
-  grpc::ByteBudget budget_;
-  metrics::Cells cells_;
-  grpc::CallContext context_{.router = router_,
-                             .limits = limits_,
-                             .buffers = buffers_,
-                             .blocks = blocks_,
-                             .timers = timers_,
-                             .budget = budget_,
-                             .cells = cells_,
-                             .free_bodies = {}};
+  GrpcSide side_;
+  // By the names that tests use.
+  TimeNs& now_ = side_.now;
+  const grpc::CallLimits& limits_ = side_.limits;
+  FakeMethod& unary_ = side_.unary;
+  FakeMethod& stream_ = side_.stream;
+  BufferPool& buffers_ = side_.buffers;
+  TimerWheel& timers_ = side_.timers;
+  grpc::ByteBudget& budget_ = side_.budget;
+  metrics::Cells& cells_ = side_.cells;
+  grpc::CallContext& context_ = side_.context;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 
