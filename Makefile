@@ -16,7 +16,7 @@ CMAKE := $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja 
 	-DPENSTOCK_TESTS=ON -DPENSTOCK_WERROR=ON
 CXX_FILES = $(shell find native -name '*.cc' -o -name '*.h' | grep -v '\.gen\.')
 # Each has native/fuzz/NAME_fuzz.cc and tests/fuzz/corpus/NAME.
-FUZZ_TARGETS ?= wire connection onnx_scan jpeg png tokenizer
+FUZZ_TARGETS ?= wire connection onnx_scan jpeg png tokenizer columns
 FUZZ_SECONDS ?= 60
 CORE_SOURCES = $(shell find native/src native/include native/binding -type f 2>/dev/null) CMakeLists.txt native/CMakeLists.txt
 CLIENT_SOURCES = clients/python/pyproject.toml clients/python/setup.py \
@@ -61,10 +61,11 @@ bench-numbers: setup ## what metrics cost, and whether perf_analyzer sees the sa
 bench-overload: setup ## goodput under more load than the server can take
 	$(BIN)/python -m bench.overload
 
-bench-preprocessing: setup ## pictures and texts to tensors and strings to BYTES, beside what others use
+bench-preprocessing: setup ## pictures, texts, tables and strings to tensors, beside what others use
 	$(PIP) --no-build-isolation -e '.[bench]'
 	status=0; $(BIN)/python -m bench.preprocess_images || status=$$?; \
 	  $(BIN)/python -m bench.preprocess_text || status=$$?; \
+	  $(BIN)/python -m bench.preprocess_tabular || status=$$?; \
 	  $(BIN)/python -m bench.client_bytes || status=$$?; exit $$status
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
