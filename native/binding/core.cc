@@ -16,6 +16,7 @@
 #include <penstock/machine.h>
 #include <penstock/server.h>
 
+#include "columns.h"
 #include "engine.h"
 #include "errors.h"
 #include "fork_guarded.h"
@@ -133,6 +134,7 @@ PYBIND11_MODULE(_core, module) {
   BindEngine(module);
   BindLoad(module);
   BindPipeline(module);
+  BindColumns(module);
   BindPreprocess(module);
   BindTokenizer(module);
 }

@@ -11,12 +11,19 @@ from penstock._tokenizer_spec import Padding, TextTensor, TokenizerSpec
 from penstock.columns import Table
 
 __all__ = [
+    "BucketizeStep",
     "CenterCropStep",
+    "ClipStep",
+    "ColumnFeature",
+    "ColumnInput",
     "CropStep",
     "DecodeImageStep",
     "Engine",
     "EngineFinished",
     "Error",
+    "HashStep",
+    "ImputeStep",
+    "IsMissingStep",
     "LiveCounts",
     "LoadCounts",
     "LoadHistogram",
@@ -30,11 +37,14 @@ __all__ = [
     "ModelReport",
     "ModelSource",
     "NormalizeStep",
+    "OneHotStep",
+    "OrdinalStep",
     "PipelineChain",
     "PipelineRunner",
     "Preprocessor",
     "ReadPixelsStep",
     "ResizeStep",
+    "ScaleStep",
     "Server",
     "StepError",
     "TensorReport",
@@ -42,6 +52,7 @@ __all__ = [
     "Tokenizer",
     "Transform",
     "UnaryCall",
+    "columns_transform",
     "granted_cores",
     "image_transform",
     "tokenize_transform",
@@ -447,6 +458,77 @@ class Preprocessor:
     def datatype(self) -> str: ...
     @property
     def row_shape(self) -> tuple[int, ...]: ...
+
+# --- tables: native/include/penstock/columns.h says what every field means ---
+
+_Value: TypeAlias = int | float | str
+
+class ImputeStep:
+    def __init__(self, *, marker: _Value | None, value: _Value) -> None: ...
+
+class ScaleStep:
+    def __init__(self, *, subtract: float, divide: float, multiply: float, add: float) -> None: ...
+
+class ClipStep:
+    def __init__(self, *, min: float, max: float) -> None: ...
+
+class BucketizeStep:
+    def __init__(self, *, edges: Sequence[float]) -> None: ...
+
+class IsMissingStep:
+    def __init__(self) -> None: ...
+
+class OrdinalStep:
+    def __init__(
+        self, *, categories: Sequence[_Value], values: Sequence[float], unknown: float | None
+    ) -> None: ...
+
+class OneHotStep:
+    def __init__(
+        self,
+        *,
+        categories: Sequence[_Value],
+        slots: Sequence[int],
+        width: int,
+        unknown: int | None,
+    ) -> None: ...
+
+class HashStep:
+    def __init__(
+        self, *, width: int, alternate_sign: bool, prefix: str, string_bytes_max: int
+    ) -> None: ...
+
+_ColumnStep: TypeAlias = (
+    ImputeStep
+    | ScaleStep
+    | ClipStep
+    | BucketizeStep
+    | IsMissingStep
+    | OrdinalStep
+    | OneHotStep
+    | HashStep
+)
+
+class ColumnInput:
+    def __init__(self, *, datatype: str, columns: Sequence[str], matrix: bool) -> None: ...
+
+class ColumnFeature:
+    def __init__(
+        self,
+        *,
+        columns: Sequence[str],
+        steps: Sequence[_ColumnStep],
+        output: int,
+        refuse_missing: bool,
+    ) -> None: ...
+
+def columns_transform(
+    *,
+    inputs: Sequence[ColumnInput],
+    outputs: Sequence[str],
+    features: Sequence[ColumnFeature],
+    output_bytes_max: int,
+) -> Transform: ...
 
 # --- text: native/include/penstock/tokenizer.h says what every field means ---
 

@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from penstock import _core
 from penstock._image_steps import IMAGE
 from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock._tabular_steps import TABULAR
 from penstock._text_steps import TEXT
 from penstock.errors import ConfigError
 
 __all__ = ["PIPELINE_KEYS", "PipelineConfig", "read_chains", "read_pipeline", "read_steps"]
 
 # Every family of steps.
-_FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT)
+_FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT, TABULAR)
 
 PIPELINE_KEYS = ("preprocessing", "postprocessing", "allow_raw")
 _CHAIN_KEYS = ("from", "to", "steps")
@@ -172,7 +173,8 @@ def _compile(
 
 
 def _problem(where: str, known: Mapping[str, object], detail: Mapping[str, Any]) -> str:
-    key = ".".join([where, *(str(part) for part in detail["loc"])])
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    key = "".join([where, *parts])
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown setting; known are {', '.join(known)}"
     message = str(detail["msg"]).removeprefix("Value error, ")

@@ -20,6 +20,7 @@ from penstock._version import __version__
 from penstock.bench.arguments import add_bench_arguments
 from penstock.commands.arguments import (
     add_doctor_arguments,
+    add_export_arguments,
     add_infer_arguments,
     add_models_arguments,
 )
@@ -64,6 +65,10 @@ def _run(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         from penstock.commands.doctor import doctor
 
         return doctor(parsed)
+    if parsed.command == "export-preprocessing":
+        from penstock.commands.export import export_preprocessing
+
+        return export_preprocessing(parsed)
     return _serve(parser, parsed)
 
 
@@ -112,6 +117,11 @@ def _make_parser() -> argparse.ArgumentParser:
         ("models", "list models of a server or on disk", add_models_arguments),
         ("infer", "send one request and print the answer", add_infer_arguments),
         ("doctor", "show what is here, what is missing and how to get it", add_doctor_arguments),
+        (
+            "export-preprocessing",
+            "write a fitted scikit-learn transformer as a model.yaml",
+            add_export_arguments,
+        ),
     ):
         add_arguments(commands.add_parser(name, help=text, allow_abbrev=False))
     for command in commands.choices.values():

@@ -4,6 +4,7 @@
     |-- ConfigError          a setting or a model.yaml is wrong; the message names the key
     |-- RepositoryError      a path holds no model, or one with a wrong name or version
     |-- RuntimeLibraryError  no ONNX Runtime is installed, or two that overwrite each other
+    |-- ExportError          something cannot be written as a declaration of steps
     |-- CommandError         a command cannot do what it was asked for
     |-- ServerError          the core could not load a model, bind the port or start
     `-- InferError           a call of an Engine failed; .code is a canonical gRPC status code
@@ -23,6 +24,7 @@ __all__ = [
     "CommandError",
     "ConfigError",
     "DeadlineError",
+    "ExportError",
     "InferError",
     "InvalidRequestError",
     "NotFoundError",
@@ -51,6 +53,10 @@ class RepositoryError(PenstockError):
 
 class RuntimeLibraryError(PenstockError):
     """libonnxruntime cannot be located."""
+
+
+class ExportError(PenstockError):
+    """A preprocessing that was fitted elsewhere has no equal here; the message names every part."""
 
 
 class CommandError(PenstockError):

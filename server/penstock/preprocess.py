@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from penstock import _core
 from penstock._image_steps import IMAGE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     StepConfig = Mapping[str, Mapping[str, object] | None]
     ChainConfig = Mapping[str, object]
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "export_sklearn"]
 
 
 class Pipeline:
@@ -136,3 +136,32 @@ def _compile_flat(config: object) -> _core.Preprocessor:
     except _core.StepError as error:
         index, message = error.args
         raise ConfigError(f"steps[{index}].{names[index]}: {message}") from None
+
+
+def export_sklearn(
+    transformer: Any,
+    *,
+    to: str = "features",
+    numbers: Literal["FP64", "FP32"] = "FP64",
+    datatypes: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A fitted scikit-learn transformer as the `preprocessing` of a model.yaml.
+
+        config = export_sklearn(pipeline)
+        features = Pipeline(config["preprocessing"])({"age": [38.0, nan], "city": ["Rome", ""]})
+
+    transformer: a ColumnTransformer, a Pipeline (an estimator at its end is left out) or one of the
+    transformers that docs/preprocessing.md lists.
+    to: the model's input that the columns become: FP32 (rows, columns).
+    numbers: what columns of numbers are sent as. Categories that are integers or booleans come as
+    INT64 and BOOL; datatypes says otherwise for single columns.
+
+    The inputs are named after the columns of the frame that it was fitted on. Fitted on an array
+    they are x0, x1 and so on; where all are numbers, columns of one input `x`.
+
+    Raises ExportError, which names every part that has no equal here, and why.
+    """
+    from penstock._sklearn_export import export_columns
+
+    exported = export_columns(transformer, numbers, datatypes or {})
+    return {"preprocessing": [exported.chain(to)]}

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from penstock._flag_values import parse_list
 from penstock.bench import flag_values
 
-__all__ = ["add_doctor_arguments", "add_infer_arguments", "add_models_arguments"]
+__all__ = [
+    "add_doctor_arguments",
+    "add_export_arguments",
+    "add_infer_arguments",
+    "add_models_arguments",
+]
 
 _DEFAULT_ADDRESS = "127.0.0.1:8001"
 
@@ -100,6 +106,42 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         "can be served."
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Writes a fitted scikit-learn transformer, or the transformers of a Pipeline that ends in "
+        "an estimator, as the preprocessing of a model.yaml. What has no equal is named, and "
+        "nothing is written then. Reading a pickle runs the code in it: only give it files that "
+        "you trust."
+    )
+    parser.add_argument(
+        "pipeline", metavar="PIPELINE", type=Path, help="what joblib.dump or pickle.dump wrote"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="the model.yaml to write, which must not be there; default: standard output",
+    )
+    parser.add_argument(
+        "--onnx",
+        metavar="FILE",
+        type=Path,
+        help="also convert the estimator to this .onnx file; needs skl2onnx",
+    )
+    parser.add_argument(
+        "--to",
+        metavar="NAME",
+        default="features",
+        help="the model's input that the columns become; default: %(default)s",
+    )
+    parser.add_argument(
+        "--numbers",
+        choices=("FP64", "FP32"),
+        default="FP64",
+        help="what clients send for columns of numbers; default: %(default)s",
+    )
 
 
 def _add_timeout(parser: argparse.ArgumentParser, default: str) -> None:
