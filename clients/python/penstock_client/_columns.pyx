@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """Columns as Python holds them (DataFrames, dicts, rows) into NumPy arrays of a model's datatypes.
 
-Compiled into the client and into the server's package, and knows neither: what is wrong is a
-ValueError that names input, column and row. Numbers in buffers are NumPy's to convert, checked;
-the loops here are over objects. Needs pandas, polars and Arrow no more than they need it.
+Compiled into the client and into the server's package; knows neither, nor pandas, polars and Arrow.
+What is wrong is a ValueError that names input, column and row. Numbers in buffers are NumPy's to
+convert, checked; the loops here are over objects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,7 @@ import numpy as np
 
 _FLOATS = {"FP16": np.float16, "BF16": np.float32, "FP32": np.float32, "FP64": np.float64}
 _INTEGERS = {
-    f"{sign}INT{bits}": np.dtype(f"{sign.lower()}int{bits}")
-    for sign in ("", "U") for bits in (8, 16, 32, 64)
+    f"{u}INT{n}": np.dtype(f"{u.lower()}int{n}") for u in ("", "U") for n in (8, 16, 32, 64)
 }
 _DATES = "dates and times have no datatype in the protocol: send numbers (an epoch) or strings"
 
@@ -149,14 +148,10 @@ def _converted(name, values, datatype):
     names = _column_names(values)
     if names is None:
         return _column(f"input {name!r}", values, datatype)
-    columns = [
-        _column(f"input {name!r}, column {each!r}", values[each], datatype) for each in names
-    ]
-    for each, column in zip(names, columns):
-        if column.ndim != 1:
-            raise ValueError(f"input {name!r}, column {each!r}: a row has {column.shape[1:]}")
-    if not columns:
-        raise ValueError(f"input {name!r}: the frame has no columns")
+    where = [f"input {name!r}, column {each!r}" for each in names]
+    columns = [_column(w, values[each], datatype) for w, each in zip(where, names)]
+    if not columns or any(column.ndim != 1 for column in columns):
+        raise ValueError(f"input {name!r}: a frame with columns of single values is needed")
     return np.stack(columns, axis=1)
 
 
@@ -164,13 +159,15 @@ def _column(where, values, datatype):
     try:
         if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
             return _of_nested(list(values), datatype)
-        # Arrow's arrays lose the nulls of dictionaries where they become NumPy's.
-        if getattr(values, "null_count", 0) and hasattr(values, "to_pylist"):
-            return _of_nested(values.to_pylist(), datatype)
-        array = np.asarray(values) if hasattr(values, "__array__") else None
-        if array is None or array.ndim == 0:
+        if not hasattr(values, "__array__") or getattr(values, "shape", None) == ():
             raise ValueError(f": a column of values is needed, not {type(values).__name__}")
-        return _of_array(array, datatype)
+        if hasattr(values, "to_pylist"):  # Arrow's, which lose a dictionary's nulls in NumPy
+            made = values.to_pylist() if values.null_count else np.asarray(values)
+        elif hasattr(getattr(values, "dtype", None), "is_numeric"):  # polars', quick with lists
+            made = values.to_numpy() if values.dtype.is_numeric() else values.to_list()
+        else:  # pandas', quicker this way than by __array__
+            made = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+        return _of_nested(made, datatype) if isinstance(made, list) else _of_array(made, datatype)
     except ValueError as error:
         raise ValueError(f"{where}{error}") from None
 

@@ -221,7 +221,11 @@ def test_booleans_are_numbers_where_numbers_are_taken_and_never_the_reverse() ->
     [
         (pandas.Series(pandas.to_datetime(["2026-11-21"])), "INT64", "dates and times have no"),
         (pandas.Series(pandas.to_datetime(["2026-11-21"], utc=True)), "BYTES", "row 0 is Timest"),
-        (polars.Series([datetime.date(2026, 11, 21)]), "FP32", "dates and times have no datatype"),
+        (
+            polars.Series([datetime.date(2026, 11, 21)]),
+            "FP32",
+            "row 0 is date: dates and times have no",
+        ),
         ([datetime.datetime(2026, 11, 21)], "FP64", "row 0 is datetime: dates and times have"),  # noqa: DTZ001
         (pandas.Series([True, None], dtype="boolean"), "BOOL", "row 1 is missing, for which BOOL"),
         (["a", 1], "BYTES", "row 1 is 1, BYTES takes strings and bytes"),
@@ -290,7 +294,9 @@ def test_a_table_of_unknown_or_unclear_columns_is_refused() -> None:
         ([[1, 2]], r"has 2 inputs \('x', 'y'\), which list does not name"),
         (pandas.Series([1]), "has 2 inputs .* which Series does not name"),
         ([{"x": [1, 2]}, 5], "row 1 is int, the first one is a dict"),
-        ({"x": pandas.DataFrame()}, "input 'x': the frame has no columns"),
+        ({"x": pandas.DataFrame()}, "input 'x': a frame with columns of single values is needed"),
+        ({"x": polars.DataFrame({"a": [[1, 2]]})}, "input 'x': a frame with columns of single"),
+        (polars.DataFrame({"x": [{"a": 1}]}), "input 'x', row 0 is dict, FP32 takes numbers"),
     ]
     for data, message in cases:
         with pytest.raises(InputError, match=message):
