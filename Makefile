@@ -64,6 +64,7 @@ bench-overload: setup ## goodput under more load than the server can take
 bench-preprocessing: setup ## pictures, texts, tables and strings to tensors, beside what others use
 	$(PIP) --no-build-isolation -e '.[bench]'
 	status=0; $(BIN)/python -m bench.preprocess_images || status=$$?; \
+	  $(BIN)/python -m bench.preprocess_serve || status=$$?; \
 	  $(BIN)/python -m bench.preprocess_text || status=$$?; \
 	  $(BIN)/python -m bench.preprocess_tabular || status=$$?; \
 	  $(BIN)/python -m bench.client_bytes || status=$$?; exit $$status

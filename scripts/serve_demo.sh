@@ -14,13 +14,18 @@ explain() {
       address="${line#ready grpc=}"
       address="${address%% *}"
       echo
-      echo "Penstock serves the digits model at ${address}; Ctrl-C stops it."
+      echo "Penstock serves the digits models at ${address}; Ctrl-C stops it."
       echo "Send it a handwritten digit from another terminal:"
       echo
       echo "  cd $(pwd) && .venv/bin/python examples/digits/send.py ${address}"
+      echo
+      echo "or the picture of one, a PNG or JPEG:"
+      echo
+      echo "  cd $(pwd) && .venv/bin/python examples/digits/send_picture.py --server ${address}"
       echo
     fi
   done
 }
 
-exec .venv/bin/penstock serve examples/digits/digits.onnx "$@" > >(explain)
+exec .venv/bin/penstock serve examples/digits/digits.onnx \
+  examples/digits/digit_pictures.onnx "$@" > >(explain)

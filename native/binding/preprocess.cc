@@ -173,11 +173,14 @@ void BindImageSteps(py::module_& module) {
            }),
            py::kw_only(), py::arg("scale"), py::arg("mean"), py::arg("std"));
   py::class_<ToTensorStep>(module, "ToTensorStep")
-      .def(py::init([](std::string datatype, std::string layout, bool bgr) {
-             return ToTensorStep{
-                 .datatype = std::move(datatype), .layout = std::move(layout), .bgr = bgr};
+      .def(py::init([](std::string datatype, std::string layout, bool bgr,
+                       std::vector<std::int64_t> shape) {
+             return ToTensorStep{.datatype = std::move(datatype),
+                                 .layout = std::move(layout),
+                                 .bgr = bgr,
+                                 .shape = std::move(shape)};
            }),
-           py::kw_only(), py::arg("datatype"), py::arg("layout"), py::arg("bgr"));
+           py::kw_only(), py::arg("datatype"), py::arg("layout"), py::arg("bgr"), py::arg("shape"));
 }
 
 }  // namespace

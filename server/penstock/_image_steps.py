@@ -148,10 +148,15 @@ class ToTensor(ImageStep):
     datatype: Literal["FP32", "FP16", "UINT8"] = "FP32"
     layout: Literal["CHW", "HWC"] = "CHW"
     order: Literal["rgb", "bgr"] = "rgb"
+    # Of a row, where the model wants the same elements in other dimensions, such as [64].
+    shape: list[_Positive] | None = None
 
     def core(self) -> _core.ToTensorStep:
         return _core.ToTensorStep(
-            datatype=self.datatype, layout=self.layout, bgr=self.order == "bgr"
+            datatype=self.datatype,
+            layout=self.layout,
+            bgr=self.order == "bgr",
+            shape=self.shape or [],
         )
 
 

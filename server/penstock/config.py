@@ -135,5 +135,6 @@ def _problem(kind: type[BaseModel], detail: Mapping[str, object]) -> str:
     parts = location if isinstance(location, tuple) else ()
     key = ".".join(str(part) for part in parts)
     if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown setting; known are {', '.join(sorted(kind.model_fields))}"
+        known = sorted({*kind.model_fields, *(PIPELINE_KEYS if kind is ModelOptions else ())})
+        return f"{key}: unknown setting; known are {', '.join(known)}"
     return f"{key}: {detail['msg']}, got {detail['input']!r}"

@@ -39,7 +39,12 @@ struct ModelReport {
   std::int64_t version = 0;
   std::vector<TensorReport> inputs;
   std::vector<TensorReport> outputs;
-  std::vector<std::string> providers;  // what it was loaded for, in order of preference
+  // Chains before and behind the model, each a line such as "image -> decode_image, to_tensor ->
+  // x".
+  std::vector<std::string> preprocessing;
+  std::vector<std::string> postprocessing;
+  std::vector<TensorReport> raw_inputs;  // the model's own, where a request may name these instead
+  std::vector<std::string> providers;    // what it was loaded for, in order of preference
   std::string probe_note;  // which input the measurements had to use, and why; mostly empty
   bool batchable = false;
   std::string batchable_reason;  // why not, where it is not

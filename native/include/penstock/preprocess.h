@@ -68,6 +68,7 @@ struct ToTensorStep {
   std::string datatype;  // "FP32", "FP16" or "UINT8"
   std::string layout;    // "CHW" or "HWC"
   bool bgr = false;
+  std::vector<std::int64_t> shape;  // of as many elements; empty: as the layout has it
 };
 
 using PreprocessStep = std::variant<DecodeImageStep, ReadPixelsStep, CropStep, ResizeStep,

@@ -22,12 +22,31 @@ WarmupConfig::Execution ExecutionOf(Execution execution) {
   return WarmupConfig::Execution::kAuto;
 }
 
-ModelReport ReportOf(const ModelVersion& model, const std::vector<std::string>& providers) {
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
+std::vector<std::string> LinesOf(const std::vector<PipelineChain>& chains) {
+  std::vector<std::string> lines;
+  for (const PipelineChain& chain : chains) {
+    lines.push_back(
+        StrCat(Joined(chain.from), " -> ", Joined(chain.steps), " -> ", Joined(chain.to)));
+  }
+  return lines;
+}
+
+ModelReport ReportOf(const ModelVersion& model, const PipelineDeclaration& pipeline,
+                     const std::vector<std::string>& providers) {
   const WarmupReport& warmup = model.warmup();
   return {.name = model.name(),
           .version = model.version(),
           .inputs = TensorReportsOf(model.inputs()),
           .outputs = TensorReportsOf(model.outputs()),
+          .preprocessing = LinesOf(pipeline.preprocessing),
+          .postprocessing = LinesOf(pipeline.postprocessing),
+          .raw_inputs = TensorReportsOf(model.raw_inputs()),
           .providers = providers,
           .probe_note = warmup.probe_note,
           .batchable = warmup.batchable,
@@ -114,7 +133,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
            .default_priority = static_cast<int>(options.default_priority),
            .labels = source.labels},
           std::move(session), clock_));
-  const ModelReport& report = reports_.emplace_back(ReportOf(*model, providers));
+  const ModelReport& report = reports_.emplace_back(ReportOf(*model, source.pipeline, providers));
   logger_.Info("model ready", {{"model", report.name},
                                {"version", StrCat(report.version)},
                                {"batchable", report.batchable ? "yes" : "no"},

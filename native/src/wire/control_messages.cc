@@ -283,6 +283,9 @@ std::string EncodeListModelsResponse(std::span<const ModelReport> models) {
     AddString(writer, 11, model.probe_note);
     if (model.l1_us != 0) writer.add_double(12, model.l1_us);
     if (model.lmax_us != 0) writer.add_double(13, model.lmax_us);
+    for (const std::string& chain : model.preprocessing) writer.add_string(14, chain);
+    for (const std::string& chain : model.postprocessing) writer.add_string(15, chain);
+    for (const TensorReport& input : model.raw_inputs) AddTensorReport(writer, 16, input);
   }
   return bytes;
 }

@@ -48,6 +48,9 @@ class ModelListing:
     version: str
     inputs: tuple[TensorListing, ...]
     outputs: tuple[TensorListing, ...]
+    preprocessing: tuple[str, ...] = ()
+    postprocessing: tuple[str, ...] = ()
+    raw_inputs: tuple[TensorListing, ...] = ()
     providers: tuple[str, ...] | None = None
     batchable: bool | None = None
     batchable_reason: str | None = None
@@ -65,6 +68,9 @@ def listing_of(report: _core.ModelReport) -> ModelListing:
         version=str(report.version),
         inputs=_reported(report.inputs),
         outputs=_reported(report.outputs),
+        preprocessing=tuple(report.preprocessing),
+        postprocessing=tuple(report.postprocessing),
+        raw_inputs=_reported(report.raw_inputs),
         providers=tuple(report.providers),
         batchable=report.batchable,
         batchable_reason=report.batchable_reason,
@@ -149,7 +155,10 @@ def _own(message: bytes) -> ModelListing:
         version=str(_number(fields, 2)),
         inputs=_tensors(fields, 3),
         outputs=_tensors(fields, 4),
-        providers=tuple(as_text(value) for number, value in fields if number == 5),
+        preprocessing=_texts(fields, 14),
+        postprocessing=_texts(fields, 15),
+        raw_inputs=_tensors(fields, 16),
+        providers=_texts(fields, 5),
         batchable=bool(_number(fields, 6)),
         batchable_reason=last_text(fields, 7),
         max_batch_size=_number(fields, 8),
@@ -169,6 +178,10 @@ def _tensors(fields: _Fields, wanted: int) -> tuple[TensorListing, ...]:
     return tuple(
         TensorListing(name=each.name, datatype=each.datatype, shape=each.shape) for each in decoded
     )
+
+
+def _texts(fields: _Fields, wanted: int) -> tuple[str, ...]:
+    return tuple(as_text(value) for number, value in fields if number == wanted)
 
 
 def _reported(tensors: Sequence[_core.TensorReport]) -> tuple[TensorListing, ...]:

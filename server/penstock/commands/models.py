@@ -91,6 +91,9 @@ def _batched(listing: ModelListing) -> str:
 
 def _details(listing: ModelListing) -> list[str]:
     found = [("inputs", _tensors(listing.inputs)), ("outputs", _tensors(listing.outputs))]
+    found += [("preprocessing", chain) for chain in listing.preprocessing]
+    found += [("or the model's own inputs", _tensors(listing.raw_inputs))]
+    found += [("postprocessing", chain) for chain in listing.postprocessing]
     batching = "batched" if listing.batchable else "not batched"
     found += [
         (batching, listing.batchable_reason or ""),

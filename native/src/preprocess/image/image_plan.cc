@@ -185,6 +185,10 @@ class Planner final {
     }
     if (!canvas) return "the tensor's size would depend on the picture: resize or crop it";
     plan_.canvas = *canvas;
+    plan_.row_shape = plan_.format.ShapeOf(*canvas);
+    if (!step.shape.empty()) {
+      if (Complaint complaint = Reshape(step.shape); complaint) return complaint;
+    }
     finished_ = true;
     plan_.format.reversed = step.bgr && plan_.format.channels == 3;
     for (std::size_t c = 0; c < 3; ++c) plan_.format.fill[c] = fill_[c];
@@ -192,6 +196,18 @@ class Planner final {
       // mean and std are given in the tensor's order, as frameworks give them; colours are not.
       std::ranges::reverse(plan_.format.fill);
     }
+    return std::nullopt;
+  }
+
+  Complaint Reshape(std::span<const std::int64_t> dims) {
+    if (dims.size() >= Shape::kRankMax) return "shape has too many dimensions";
+    Shape shape;
+    for (const std::int64_t dim : dims) shape.Append(dim);
+    if (shape.ElementCount() != plan_.row_shape.ElementCount()) {
+      return "shape " + shape.ToString() + " holds another number of elements than " +
+             plan_.row_shape.ToString();
+    }
+    plan_.row_shape = shape;
     return std::nullopt;
   }
 

@@ -12,6 +12,7 @@
 #include "preprocess/image/framing.h"
 #include "preprocess/image/resample_taps.h"
 #include "preprocess/image/tensor_format.h"
+#include "tensor/tensor.h"
 
 namespace penstock::preprocess {
 
@@ -23,6 +24,7 @@ struct ImagePlan {
   Filter filter = Filter::kBilinear;
   TensorFormat format;
   Size canvas;
+  Shape row_shape;  // of the tensor
 };
 
 std::variant<ImagePlan, StepError> PlanImage(std::span<const PreprocessStep> steps);

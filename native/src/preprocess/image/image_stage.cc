@@ -22,7 +22,7 @@ class ImageScratch final : public RowScratch {
 class ImageStage final : public RowStage {
  public:
   explicit ImageStage(const ImagePlan& plan)
-      : plan_(plan), halves_(HalvesOf(plan.format)), shape_(plan.format.ShapeOf(plan.canvas)) {
+      : plan_(plan), halves_(HalvesOf(plan.format)), shape_(plan.row_shape) {
     if (plan_.scaled) plan_.decode.scaled_for = &plan_.framing;
   }
 
