@@ -15,8 +15,9 @@ Scheduler::Slot& Scheduler::SlotOf(const BatchQueue& queue) {
   return slots_[queue.index()];
 }
 
-void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
+TimeNs Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
   EntryList refused;
+  TimeNs busy_for = 0;
   {
     const std::lock_guard<std::mutex> lock(mu_);
     Slot& slot = SlotOf(queue);
@@ -28,9 +29,11 @@ void Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
           closed_ ? Unavailable("no more requests are run") : queue.Admit(*entry, facts, Jitter());
       if (!entry->result.status.ok()) refused.PushBack(*entry);
     }
+    if (!ThreadFree()) busy_for = FirstEndIn(nullptr, now);
   }
   entries.Splice(refused);
   work_.notify_one();
+  return busy_for;
 }
 
 // Who was idle has no credit for it.
@@ -75,15 +78,20 @@ AdmissionFacts Scheduler::Facts(const Slot& slot, TimeNs now) const {
       .contended = Contended(slot, now),
       .servers = std::min(static_cast<double>(slot.queue->instance_count()), share)};
   const bool own_instances = slot.running >= slot.queue->instance_count();
-  if (!own_instances && running_.size() < static_cast<std::size_t>(threads_)) return facts;
+  if (own_instances || !ThreadFree()) {
+    facts.free_in = FirstEndIn(own_instances ? slot.queue : nullptr, now);
+  }
+  return facts;
+}
+
+// Until the first run of this queue, or of all, is expected to end.
+TimeNs Scheduler::FirstEndIn(const BatchQueue* of, TimeNs now) const {
   TimeNs first_end = kNever;
   for (const Running& run : running_) {
-    if (own_instances && run.queue != slot.queue) continue;
-    first_end = std::min(first_end, run.expected_end);
+    if (of == nullptr || run.queue == of) first_end = std::min(first_end, run.expected_end);
   }
   // One that takes longer than expected may end any moment, yet has not.
-  facts.free_in = std::max<TimeNs>(first_end - now, 1);
-  return facts;
+  return std::max<TimeNs>(first_end - now, 1);
 }
 
 void Scheduler::Next(Taken& taken) {

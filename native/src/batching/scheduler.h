@@ -25,8 +25,9 @@ class Scheduler final {
   void Add(BatchQueue& queue);
 
   // Moves entries from `entries` into the queue; what is left there is refused, its result says
-  // why: no room, no prospect of an answer in time, or closed.
-  void Enqueue(BatchQueue& queue, EntryList& entries);
+  // why: no room, no prospect of an answer in time, or closed. Returns how long until the first of
+  // the threads, all of which are busy, is expected to be free; 0 where one is.
+  TimeNs Enqueue(BatchQueue& queue, EntryList& entries);
 
   // True: the entry was still waiting and is not any more. False: it was taken, and will be
   // delivered.
@@ -88,6 +89,8 @@ class Scheduler final {
   double Jitter();
   Slot* Choose(TimeNs now, TimeNs& wake_at);
   AdmissionFacts Facts(const Slot& slot, TimeNs now) const;
+  bool ThreadFree() const { return running_.size() < static_cast<std::size_t>(threads_); }
+  TimeNs FirstEndIn(const BatchQueue* of, TimeNs now) const;
   bool Contended(const Slot& slot, TimeNs now) const;
 
   const Clock& clock_;

@@ -146,10 +146,12 @@ void InferenceService::AddControlMethod(grpc::Router& router, std::string_view p
   router.Add(path, *methods_.back());
 }
 
-void InferenceService::RunTurn(TimeNs began) {
+TurnOutcome InferenceService::RunTurn(TimeNs began) {
   const TimeNs ended = runner_.RunTurn(began);
-  if (infer_context_.answers.empty()) return;
-  infer_context_.answers.Count(ended > 0 ? ended : resources_.clock.Now());
+  if (!infer_context_.answers.empty()) {
+    infer_context_.answers.Count(ended > 0 ? ended : resources_.clock.Now());
+  }
+  return runner_.TakeOutcome();
 }
 
 // A model that is not there is not ready, which is an answer and not an error.

@@ -57,8 +57,7 @@ class InferenceService final {
 
   void AddMethods(grpc::Router& router);
   // At the end of each of the loop's turns.
-  void RunTurn(TimeNs began);
-  std::int64_t refused() const { return runner_.refused(); }
+  TurnOutcome RunTurn(TimeNs began);
 
  private:
   using Answer = std::function<Result<std::string>(std::span<const std::byte> request)>;

@@ -38,7 +38,7 @@ Status InlineRunner::Foresee(const ModelVersion& model, QueueEntry& entry) {
   // What runs inline does not wait for the scheduler's queue.
   if (pending_[model.index()].place.on_loop) return {};
   Status status = scheduler_.Foresee(model.queue(), entry);
-  if (!status.ok()) ++refused_;
+  if (!status.ok()) outcome_.refused = true;
   return status;
 }
 
@@ -107,6 +107,7 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& now, Budget& budget) {
       entry->Deliver();
     }
     if (batch_.empty()) continue;
+    outcome_.ran = true;
     // A loop's time in a run is its CPU time, or nearly: asking for that would be a system call.
     const TimeNs took = RunObserved(runner_, model.queue(), batch_, now, clock_) - now;
     model.queue().AddCpuTime(took);
@@ -123,9 +124,9 @@ void InlineRunner::HandOver(Pending& pending) {
        entry = pending.entries.Next(*entry)) {
     entry->handed_over = true;
   }
-  scheduler_.Enqueue(model.queue(), pending.entries);
+  outcome_.busy_for = scheduler_.Enqueue(model.queue(), pending.entries);
   while (QueueEntry* refused = pending.entries.PopFront()) {
-    ++refused_;
+    outcome_.refused = true;
     refused->Deliver();
   }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "batching/batch_runner.h"
 #include "batching/run_place.h"
 #include "batching/scheduler.h"
+#include "inference/turn_pacing.h"
 #include "metrics/catalogue.h"
 #include "model/model_table.h"
 
@@ -48,8 +50,8 @@ class InlineRunner final {
   // At the end of the turn that began at `began`. Delivers what it runs, and what the scheduler has
   // no room for. Returns the time then, 0 where the turn brought nothing.
   TimeNs RunTurn(TimeNs began);
-  // Calls for which the scheduler had no room, since the start.
-  std::int64_t refused() const { return refused_; }
+  // Since it was last asked for.
+  TurnOutcome TakeOutcome() { return std::exchange(outcome_, {}); }
 
  private:
   struct Pending {
@@ -78,7 +80,7 @@ class InlineRunner final {
   std::vector<std::size_t> turn_;     // of the turn being run
   BatchRunner runner_;
   std::vector<QueueEntry*> batch_;
-  std::int64_t refused_ = 0;
+  TurnOutcome outcome_;
 };
 
 }  // namespace penstock

@@ -78,8 +78,10 @@ void IoLoop::Wake() {
 }
 
 void IoLoop::RestNow() {
-  const TimeNs duration = std::exchange(rest_, 0);
-  if (duration == 0 || run_soon_) return;
+  const TimeNs asked = std::exchange(rest_, 0);
+  if (asked == 0 || run_soon_) return;
+  const TimeNs duration = std::min(asked, timers_.NextDue() - clock_.Now());
+  if (duration <= 0) return;
   pollfd posted = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
   const timespec timeout = {.tv_sec = duration / kSecond, .tv_nsec = duration % kSecond};
   const int ready = ppoll(&posted, 1, &timeout, nullptr);

@@ -65,8 +65,8 @@ class IoLoop final : public Mailbox {
   void Unwatch(int fd);
   // The next turn does not wait.
   void RunSoon() { run_soon_ = true; }
-  // The next turn begins after `duration`, or as soon as another thread posts: what becomes ready
-  // meanwhile is worked off together. Timers may be as much late.
+  // The next turn begins after `duration`, or as soon as another thread posts or a timer is due:
+  // what becomes ready meanwhile is worked off together. 0: no rest.
   void Rest(TimeNs duration) { rest_ = duration; }
   void AddTurnHook(TurnHook& hook) { hooks_.push_back(&hook); }
 

@@ -9,8 +9,9 @@
 #include "engine/model_host.h"
 #include "frontend/frontend.h"
 #include "inference/inference_service.h"
-#include "inference/refusal_pacing.h"
+#include "inference/turn_pacing.h"
 #include "metrics/cell.h"
+#include "runtime/granted_cores.h"
 #include "runtime/loop_watch.h"
 #include "server/metrics_page.h"
 
@@ -38,23 +39,25 @@ frontend::FrontendOptions FrontendOptionsOf(const ServerOptions& options) {
 // The inference service as the frontend wants it.
 class LoopService final : public frontend::Service, public TurnHook {
  public:
-  LoopService(const InferenceService::Resources& resources, IoLoop& loop, metrics::Cell& stalls)
+  LoopService(const InferenceService::Resources& resources, IoLoop& loop, metrics::Cell& stalls,
+              bool shares_cores)
       : service_(resources),
         loop_(loop),
-        watch_(resources.watchdog, loop, resources.loop_index, stalls) {
+        watch_(resources.watchdog, loop, resources.loop_index, stalls),
+        pacing_(shares_cores) {
     loop.AddTurnHook(*this);
   }
   void AddMethods(grpc::Router& router) override { service_.AddMethods(router); }
   void OnTurnEnd() override {
-    service_.RunTurn(loop_.now());
-    if (pacing_.RestsAfter(service_.refused(), loop_.now())) loop_.Rest(RefusalPacing::kRest);
+    const TurnOutcome turn = service_.RunTurn(loop_.now());
+    loop_.Rest(pacing_.RestAfter(turn, loop_.now()));
   }
 
  private:
   InferenceService service_;
   IoLoop& loop_;
   LoopWatch watch_;
-  RefusalPacing pacing_;
+  TurnPacing pacing_;
 };
 
 }  // namespace
@@ -101,8 +104,9 @@ Status Server::Impl::Start(const std::vector<ModelSource>& models) {
 }
 
 Status Server::Impl::StartFrontend() {
+  const bool shares_cores = ThreadsOf(options().compute_threads) >= ThreadsForCores(GrantedCores());
   const frontend::ServiceFactory factory =
-      [this](frontend::LoopResources& loop) -> std::unique_ptr<frontend::Service> {
+      [this, shares_cores](frontend::LoopResources& loop) -> std::unique_ptr<frontend::Service> {
     return std::make_unique<LoopService>(
         InferenceService::Resources{.state = state_,
                                     .models = host_.models(),
@@ -118,7 +122,7 @@ Status Server::Impl::StartFrontend() {
                                     .cells = loop.cells,
                                     .report_batch_size = options().report_batch_size,
                                     .count_calls = !options().no_model_metrics},
-        *loop.loop, loop_stalls_);
+        *loop.loop, loop_stalls_, shares_cores);
   };
   ASSIGN_OR_RETURN(frontend_, frontend::Frontend::Create(FrontendOptionsOf(options()), clock_,
                                                          host_.logger(), factory));

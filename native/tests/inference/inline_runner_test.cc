@@ -283,6 +283,32 @@ TEST_F(InlineRunnerTest, FullQueue_IsSaidAtOnce) {
   EXPECT_EQ(RemoveHandedOver(), 2);
 }
 
+TEST_F(InlineRunnerTest, Outcome_TellsWhatTheTurnBrought) {
+  AddModel(5 * kMicrosecond, 0, 8, kInline);
+  AddModel(kMillisecond, 0, 8, kPool, /*queue_size_max=*/2);
+  Start();
+  Enqueue(0);
+  RunTurn();
+  TurnOutcome turn = runner_->TakeOutcome();
+  EXPECT_TRUE(turn.ran);
+  EXPECT_FALSE(turn.refused);
+  EXPECT_EQ(turn.busy_for, 0);
+  for (int i = 0; i < 3; ++i) Enqueue(1);
+  RunTurn();
+  turn = runner_->TakeOutcome();
+  EXPECT_FALSE(turn.ran);
+  EXPECT_TRUE(turn.refused);
+  EXPECT_EQ(turn.busy_for, 0) << "a compute thread is free";
+  Scheduler::Taken taken;
+  scheduler_.Next(taken);
+  Enqueue(1);
+  RunTurn();
+  turn = runner_->TakeOutcome();
+  EXPECT_FALSE(turn.refused);
+  EXPECT_EQ(turn.busy_for, kMillisecond);
+  EXPECT_EQ(RemoveHandedOver(), 1);
+}
+
 TEST_F(InlineRunnerTest, ExpiredEntry_IsNotRun) {
   AddModel(5 * kMicrosecond, 0, 1, kInline);
   Start();

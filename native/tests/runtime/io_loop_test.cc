@@ -84,5 +84,29 @@ TEST(IoLoopTest, Rest_GathersWhatIsReadyUntilAPost) {
   loop.Unwatch(ready.fd.get());
 }
 
+// Rests for an hour after its first turn and stops the loop when its timer is due.
+class StopsByTimer final : public TurnHook, public Timer {
+ public:
+  explicit StopsByTimer(IoLoop& loop) : loop_(loop) {}
+  void OnTurnEnd() override { loop_.Rest(3600 * kSecond); }
+  void OnTimer(TimeNs /*now*/) override { loop_.RequestStop(); }
+
+ private:
+  IoLoop& loop_;
+};
+
+TEST(IoLoopTest, Rest_EndsWhenATimerIsDue) {
+  const SteadyClock clock;
+  auto created = IoLoop::Create(clock);
+  ASSERT_TRUE(created.ok());
+  IoLoop& loop = *created.value();
+  StopsByTimer stops(loop);
+  loop.AddTurnHook(stops);
+  loop.timers().Arm(stops, clock.Now() + 20 * kMillisecond);
+  loop.RunSoon();
+  loop.Run();  // or the test runs for an hour
+  EXPECT_FALSE(stops.armed());
+}
+
 }  // namespace
 }  // namespace penstock
