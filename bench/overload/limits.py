@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import statistics
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from bench.overload.model import make_model
+import grpc
+
+from bench import messages as protocol
+from bench.overload.mixed import make_bodies
+from bench.overload.model import WIDTH, make_model
 from bench.overload.setting import (
     DEADLINE_MS,
     REST_MIB_MAX,
@@ -15,6 +23,7 @@ from bench.overload.setting import (
     Setting,
     capacity,
     load,
+    metric,
     rss_mib,
     serving,
 )
@@ -25,13 +34,65 @@ _FLAT_S = 30  # at its end
 _FLAT_MIB = 4  # a page more here and there is no growth
 _SAMPLE_S = 0.5
 _AFTER_S = 1  # until the generator has said what it saw
+_OVERLOAD = 4  # times the capacity
+_CANCEL_EVERY_S = 0.005
+_CANCELLED_MIN = 100  # of those that were queued, or the row would prove nothing
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """A minute of ten times what the server can do."""
+    """A minute of ten times what the server can do; who is run although nobody waits for it."""
     model = make_model(bench.out / "slow.onnx")
-    with serving(bench, model) as setting:
+    with serving(bench, model, http=True) as setting:
+        yield run_in_vain(setting, model, bench.out)
         yield memory(setting)
+
+
+def run_in_vain(setting: Setting, model: Path, out: Path) -> Row:
+    """Calls in a batch that were over when it was taken, under overload, deadlines and cancels."""
+    body = make_bodies(model, name="slow", row=(WIDTH,), out=out, count=1).requests[0]
+    rate = _OVERLOAD * capacity(setting)
+    names = ("penstock_model_run_in_vain_total", "penstock_calls_cancelled_total")
+    before = [metric(setting, name) for name in names]
+    for seed in range(1, setting.rounds + 1):
+        with _cancelling(setting.port, body, seed):
+            flags = ["--rate", f"{rate:.0f}", "--deadline", f"{DEADLINE_MS}ms"]
+            load(setting, *flags, "--duration", f"{setting.duration_s}s")
+    vain, cancelled = (metric(setting, name) - b for name, b in zip(names, before, strict=True))
+    return Row(
+        what=f"calls run although over when their batch was taken, at {_OVERLOAD}x with deadlines "
+        "and cancels",
+        target=f"0, of at least {_CANCELLED_MIN} cancelled",
+        measured=f"{vain:.0f}, of {cancelled:.0f} cancelled",
+        passed=vain == 0 and cancelled >= _CANCELLED_MIN,
+    )
+
+
+@contextlib.contextmanager
+def _cancelling(port: int, body: bytes, seed: int) -> Iterator[None]:
+    """Meanwhile a client of its own cancels each of its calls at some time before the deadline."""
+    ended = threading.Event()
+    moments = random.Random(seed)
+
+    def cancel_calls() -> None:
+        waiting: list[tuple[float, grpc.Future]] = []
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            infer = channel.unary_unary(protocol.INFER_PATH)
+            while not ended.wait(_CANCEL_EVERY_S):
+                now = time.monotonic()
+                deadline_s = DEADLINE_MS / 1e3
+                call = infer.future(body, timeout=deadline_s)
+                waiting.append((now + moments.uniform(0, deadline_s), call))
+                for _, due in (each for each in waiting if each[0] <= now):
+                    due.cancel()
+                waiting = [each for each in waiting if each[0] > now]
+
+    thread = threading.Thread(target=cancel_calls)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def memory(setting: Setting) -> Row:

@@ -111,7 +111,8 @@ def metric(setting: Setting, name: str) -> float:
     url = f"http://127.0.0.1:{setting.http_port}/metrics"
     with urllib.request.urlopen(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    values = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name}{{")]
+    starts = (f"{name}{{", f"{name} ")
+    values = [line.rpartition(" ")[2] for line in lines if line.startswith(starts)]
     if not values:
         raise RuntimeError(f"/metrics has no {name}")
     return sum(float(value) for value in values)

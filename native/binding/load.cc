@@ -235,6 +235,7 @@ void BindResults(py::module_& module) {
       .def_readonly("payloads", &LoadResult::payloads)
       .def_readonly("latency", &LoadResult::latency)
       .def_readonly("latency_from_send", &LoadResult::latency_from_send)
+      .def_readonly("shed_latency", &LoadResult::shed_latency)
       .def_readonly("schedule_error", &LoadResult::schedule_error)
       .def_readonly("seconds", &LoadResult::seconds)
       .def_property_readonly("examples",

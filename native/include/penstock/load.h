@@ -164,6 +164,8 @@ struct LoadResult {
   LoadHistogram latency;
   // The same from the time the call was really sent: what a closed-loop tool would report.
   LoadHistogram latency_from_send;
+  // From the time a call was due until it was refused: of the calls that were shed.
+  LoadHistogram shed_latency;
   // How late calls were sent. A run whose p99 here is not far below what it measures is no result.
   LoadHistogram schedule_error;
   std::vector<LoadSecond> seconds;

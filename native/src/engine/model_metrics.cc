@@ -118,6 +118,10 @@ void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
   });
   AddEach(text, Metric::kModelExpiredInQueueTotal, models,
           [](const Seen& seen) { return seen.queue.counts.expired; });
+  AddParts(text, Metric::kModelRunInVainTotal, "cause", models, [](const Seen& seen) {
+    return std::array<Part<std::int64_t>, 2>{
+        {{"expired", seen.counts.run_expired}, {"cancelled", seen.counts.run_cancelled}}};
+  });
   AddEach(text, Metric::kModelWaiting, models, [](const Seen& seen) { return seen.queue.waiting; });
   AddEach(text, Metric::kModelRunning, models, [](const Seen& seen) { return seen.queue.running; });
   AddEach(text, Metric::kModelLeftLoopTotal, models,

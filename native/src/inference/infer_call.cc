@@ -75,6 +75,7 @@ void InferCall::Enqueue() {
 // 4. Deliver: back on the loop, with the rows of a batch or with the reason why there are none.
 void InferCall::Deliver() {
   CountRun();
+  CountInVain();
   if (call_->concluded()) {
     // Cancelled while it ran: nobody waits for the answer.
     grpc::Call& call = *call_;
@@ -146,7 +147,10 @@ void InferCall::Cancel(grpc::Call& call) {
   auto& self = *static_cast<InferCall*>(call.method_state());
   self.CountFailure(call.conclusion());
   // Not to be removed any more: a run uses its memory, and Deliver will release it.
-  if (!self.context_.runner.Remove(*self.model_, self)) return;
+  if (!self.context_.runner.Remove(*self.model_, self)) {
+    self.lost_at_ = self.context_.clock.Now();
+    return;
+  }
   self.Recycle();
   call.Release();
 }
@@ -156,6 +160,15 @@ void InferCall::CountRun() {
   if (!context_.count_calls || result.outputs == nullptr || result.first_row != 0) return;
   model_->cells(context_.loop_index)
       .AddRun(result.ended_at - result.prepared_at, result.batch_rows);
+}
+
+// What batches are promised to leave out, held against when its batch was taken: 0 where none was.
+void InferCall::CountInVain() {
+  const TimeNs taken_at = result.started_at;
+  if (taken_at < deadline && taken_at <= lost_at_) return;
+  metrics::ModelCells& cells = model_->cells(context_.loop_index);
+  if (taken_at >= deadline) cells.AddRunExpired();
+  if (taken_at > lost_at_) cells.AddRunCancelled();
 }
 
 void InferCall::CountAnswer() {
@@ -181,6 +194,7 @@ void InferCall::CountFailure(StatusCode code) {
 void InferCall::Recycle() {
   call_ = nullptr;
   model_ = nullptr;
+  lost_at_ = kNever;
   enqueued_at = 0;
   result = {};
   message_.Reset();

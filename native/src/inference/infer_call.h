@@ -63,6 +63,7 @@ class InferCall final : public QueueEntry {
   void Respond();
   void RespondError(const Status& status);
   void CountRun();
+  void CountInVain();
   void CountAnswer();
   void CountFailure(StatusCode code);
   void Recycle();
@@ -72,6 +73,7 @@ class InferCall final : public QueueEntry {
   Buffer message_;
   wire::InferRequest request_;
   const ModelVersion* model_ = nullptr;
+  TimeNs lost_at_ = kNever;  // it ended while a run had it
   RequestTensors tensors_;
   std::vector<wire::InferOutput> outputs_;
 };

@@ -188,6 +188,7 @@ void Engine::OnCallEnd(ClientCall& call, const CallOutcome& outcome) {
                    .code = outcome.code,
                    .latency = timed ? now - call.notes.due : -1,
                    .latency_from_send = timed ? now - call.notes.sent : -1,
+                   .shed_latency = verdict == Verdict::kShed ? now - call.notes.due : -1,
                    .at = now});
 }
 

@@ -81,6 +81,7 @@ void Recorder::Ended(const End& end) {
     second_latency_.Record(end.latency);
   }
   if (end.latency_from_send >= 0) latency_from_send_.Record(end.latency_from_send);
+  if (end.shed_latency >= 0) shed_latency_.Record(end.shed_latency);
   last_end_ = std::max(last_end_, end.at);
 }
 
@@ -140,6 +141,7 @@ void Recorder::Report(LoadResult& result) const {
   }
   result.latency = ToLoadHistogram(latency);
   result.latency_from_send = ToLoadHistogram(latency_from_send_);
+  result.shed_latency = ToLoadHistogram(shed_latency_);
   result.schedule_error = ToLoadHistogram(schedule_error_);
   result.seconds = seconds_;
   result.examples = examples_;

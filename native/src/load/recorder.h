@@ -49,6 +49,7 @@ class Recorder final {
     int code = -1;        // gRPC status, where there was one
     TimeNs latency = -1;  // from due; negative: not recorded
     TimeNs latency_from_send = -1;
+    TimeNs shed_latency = -1;
     TimeNs at = 0;
   };
   void Ended(const End& end);
@@ -83,6 +84,7 @@ class Recorder final {
   const bool keep_second_buckets_;
   std::vector<PayloadCells> payloads_;
   Histogram latency_from_send_;
+  Histogram shed_latency_;
   Histogram schedule_error_;
   std::int64_t offered_ = 0;
   std::int64_t ok_ = 0;

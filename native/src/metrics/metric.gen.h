@@ -28,6 +28,7 @@ enum class Metric : std::uint8_t {
   kModelBatchesTotal,
   kModelRefusedTotal,
   kModelExpiredInQueueTotal,
+  kModelRunInVainTotal,
   kModelWaiting,
   kModelRunning,
   kModelLeftLoopTotal,
@@ -42,7 +43,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 23> kMetrics = {{
+inline constexpr std::array<MetricInfo, 24> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -79,6 +80,8 @@ inline constexpr std::array<MetricInfo, 23> kMetrics = {{
      "Calls refused by the queue: full (max_queue_size), deadline (could not be in time, seen at arrival), late (the same, seen later), delay (no deadline, but the queue does not drain, or not within max_queue_time_ms)."},
     {"penstock_model_expired_in_queue_total", "counter",
      "Calls whose deadline had passed when their batch was taken; they were not run."},
+    {"penstock_model_run_in_vain_total", "counter",
+     "ModelInfer calls that were run although, when their batch was taken, their deadline had passed (expired) or their cancel had been processed (cancelled): always 0, or there is a bug."},
     {"penstock_model_waiting", "gauge",
      "Calls that wait in the queue now."},
     {"penstock_model_running", "gauge",

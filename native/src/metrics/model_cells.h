@@ -92,6 +92,10 @@ struct ModelCounts {
   RowCells::Sums batch_rows;                           // and how many rows it took
   TimeNs last_answer_at = 0;                           // 0: none yet
   std::int64_t left_loop = 0;  // how often a loop gave its runs to the pool for being slow
+  // Calls whose deadline had passed, or whose cancel had been processed, when their batch was
+  // taken, and that were run all the same. Never.
+  std::int64_t run_expired = 0;
+  std::int64_t run_cancelled = 0;
 
   std::int64_t ok() const { return calls[0]; }
   std::int64_t failed() const {
@@ -137,6 +141,8 @@ class alignas(64) ModelCells final {
   void AddRunTime(TimeNs duration, std::int64_t runs) { run_.Record(duration, runs); }
   void AddRunRows(std::int64_t rows) { batch_rows_.Record(rows); }
   void AddLeftLoop() { left_loop_.Add(1); }
+  void AddRunExpired() { run_expired_.Add(1); }
+  void AddRunCancelled() { run_cancelled_.Add(1); }
 
   void AddTo(ModelCounts& counts) const {
     for (std::size_t i = 0; i < calls_.size(); ++i) counts.calls[i] += calls_[i].Get();
@@ -147,6 +153,8 @@ class alignas(64) ModelCells final {
     run_.AddTo(counts.run);
     batch_rows_.AddTo(counts.batch_rows);
     counts.left_loop += left_loop_.Get();
+    counts.run_expired += run_expired_.Get();
+    counts.run_cancelled += run_cancelled_.Get();
     counts.last_answer_at = std::max(counts.last_answer_at, last_answer_at_.Get());
   }
 
@@ -160,6 +168,8 @@ class alignas(64) ModelCells final {
   Cell failed_time_;
   Cell last_answer_at_;
   Cell left_loop_;
+  Cell run_expired_;
+  Cell run_cancelled_;
   std::array<DurationCells, kStages> stages_;
   DurationCells total_;
   DurationCells run_;

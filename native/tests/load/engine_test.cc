@@ -157,6 +157,7 @@ TEST(LoadRun, Statuses_EachHasItsOwnCount) {
   const LoadResult result = Measure(ClosedLoop(server.port(), 1, 400));
   EXPECT_EQ(result.counts.ok, 100);
   EXPECT_EQ(result.counts.shed, 100);
+  EXPECT_EQ(result.shed_latency.count, 100);
   EXPECT_EQ(result.counts.deadline_missed, 100);
   EXPECT_EQ(result.counts.errors, 100);
   EXPECT_EQ(result.counts.statuses,

@@ -73,6 +73,7 @@ def _measurement(result: _core.LoadResult) -> Measurement:
         ),
         latency=_histogram(result.latency),
         latency_from_send=_histogram(result.latency_from_send),
+        shed_latency=_histogram(result.shed_latency),
         schedule_error=_histogram(result.schedule_error),
         seconds=tuple(_second(second) for second in result.seconds),
         examples=tuple(result.examples),

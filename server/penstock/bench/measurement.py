@@ -103,6 +103,7 @@ class Measurement:
     payloads: tuple[PayloadMeasurement, ...] = ()
     latency: Histogram = Histogram()
     latency_from_send: Histogram = Histogram()
+    shed_latency: Histogram = Histogram()
     schedule_error: Histogram = Histogram()
     seconds: tuple[Second, ...] = ()
     examples: tuple[tuple[str, int], ...] = ()

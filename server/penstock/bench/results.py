@@ -41,6 +41,7 @@ def make_document(outcome: BenchOutcome) -> Document:
         **_figures(shown.measured),
         "latency": _histogram(shown.measured.latency, buckets=True),
         "latency_from_send": _histogram(shown.measured.latency_from_send, buckets=False),
+        "shed_latency": _histogram(shown.measured.shed_latency, buckets=False),
         "slo": _slo(outcome),
         "runs": [_run(run) for run in outcome.runs],
         "models": _models(outcome, shown),
