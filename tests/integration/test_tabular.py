@@ -3,23 +3,25 @@ not belong into a table."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import joblib
 import numpy as np
 import onnxruntime
+import pandas
 import pytest
 import tritonclient.grpc
+import yaml
 from penstock import Engine, cli
 from penstock.preprocess import Pipeline
+from penstock_client import TensorMetadata
+from penstock_client.wire import from_columns
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -45,22 +47,23 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def sender() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tabular_send", EXAMPLE / "send.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def held_out(folder: Path = EXAMPLE) -> list[dict[str, Any]]:
     samples: list[dict[str, Any]] = json.loads((folder / "held_out.json").read_text("utf-8"))
     return samples
 
 
+def preprocessing() -> Any:
+    return yaml.safe_load((MODELS / "diabetes" / "model.yaml").read_text("utf-8"))["preprocessing"]
+
+
 def tensors(samples: list[dict[str, Any]]) -> infer.Arrays:
-    made: infer.Arrays = sender().tensors([sample["row"] for sample in samples])
+    """A tensor for each column, as unmodified clients send them."""
+    columns = preprocessing()[0]["steps"][0]["columns"]["inputs"]
+    declared = [
+        TensorMetadata(name=name, datatype=datatype, shape=(-1,))
+        for name, datatype in columns.items()
+    ]
+    made: infer.Arrays = from_columns([sample["row"] for sample in samples], declared)
     for name, value in made.items():
         if value.dtype == object:
             made[name] = np.array([text.encode() for text in value], object)
@@ -102,15 +105,14 @@ def test_triton_client_sees_the_columns_and_infers(served: Any) -> None:
 
 
 def test_in_process_pipeline_and_onnxruntime_answer_the_same(served: Any) -> None:
-    import yaml
-
-    config = yaml.safe_load((MODELS / "diabetes" / "model.yaml").read_text("utf-8"))
     inputs = tensors(held_out())
-    features = Pipeline(config["preprocessing"])(inputs)
+    features = Pipeline(preprocessing())(inputs)
     session = onnxruntime.InferenceSession(MODELS / "diabetes" / "1" / "model.onnx")
     (expected,) = session.run(["probabilities"], features)
     with Engine(MODELS) as engine:
         np.testing.assert_array_equal(engine.infer("diabetes", inputs)["probabilities"], expected)
+        frame = pandas.DataFrame([sample["row"] for sample in held_out()])
+        np.testing.assert_array_equal(engine.infer("diabetes", frame)["probabilities"], expected)
 
 
 def test_example_trained_again_answers_what_it_wrote_down(tmp_path: Path) -> None:
