@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <random>
 #include <vector>
@@ -51,7 +52,11 @@ struct VirtualSource {
 
 class VirtualServer final {
  public:
-  explicit VirtualServer(const std::vector<ServiceLaw>& laws) : laws_(laws) {
+  // `drift`: how much its speed changes from run to run, on top of their own variation. A change
+  // lasts for some ten runs, as where neighbours come and go; 0.03 makes runs 7 % longer or
+  // shorter.
+  explicit VirtualServer(const std::vector<ServiceLaw>& laws, double drift = 0)
+      : laws_(laws), drift_(drift) {
     for (const ServiceLaw& law : laws) {
       queues_.push_back(std::make_unique<BatchQueue>(session_, OptionsFor(law)));
       scheduler_.Add(*queues_.back());
@@ -132,11 +137,18 @@ class VirtualServer final {
       }
       began_ = clock_.Now();
       const ServiceLaw& law = laws_[taken_.queue->index()];
-      const double noise = std::lognormal_distribution<double>(0, 0.05)(random_);
+      const double noise = std::lognormal_distribution<double>(0, 0.05)(random_) * NextSpeed();
       const auto duration = static_cast<double>(law.Duration(taken_.work));
       run_ends_ = began_ + static_cast<TimeNs>(duration * noise);
       return;
     }
+  }
+
+  double NextSpeed() {
+    constexpr double kLasts = 0.9;
+    if (drift_ == 0) return 1;
+    log_speed_ = kLasts * log_speed_ + std::normal_distribution<double>(0, drift_)(random_);
+    return std::exp(log_speed_);
   }
 
   void EndRun() {
@@ -155,6 +167,8 @@ class VirtualServer final {
   }
 
   const std::vector<ServiceLaw> laws_;
+  const double drift_;
+  double log_speed_ = 0;
   std::mt19937_64 random_{1};
   FakeSession session_{{}, {}, [](auto, auto&) -> Status { return {}; }};
   ManualClock clock_;
