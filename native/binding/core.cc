@@ -23,6 +23,7 @@
 #include "load.h"
 #include "options_from_python.h"
 #include "pipeline.h"
+#include "post.h"
 #include "preprocess.h"
 #include "tokenizer.h"
 
@@ -69,18 +70,21 @@ void BindValues(py::module_& module) {
   py::class_<ModelSource>(module, "ModelSource")
       .def(py::init([](std::string name, std::int64_t version, std::string path,
                        const py::object& options, std::vector<PipelineChain> preprocessing,
-                       std::vector<PipelineChain> postprocessing, bool allow_raw) {
+                       std::vector<PipelineChain> postprocessing, bool allow_raw,
+                       OutputLabels labels) {
              return ModelSource{.name = std::move(name),
                                 .version = version,
                                 .path = std::move(path),
                                 .options = ModelOptionsFromPython(options),
+                                .labels = std::move(labels),
                                 .pipeline = {.preprocessing = std::move(preprocessing),
                                              .postprocessing = std::move(postprocessing),
                                              .allow_raw = allow_raw}};
            }),
            py::kw_only(), py::arg("name"), py::arg("version"), py::arg("path"), py::arg("options"),
            py::arg("preprocessing") = std::vector<PipelineChain>(),
-           py::arg("postprocessing") = std::vector<PipelineChain>(), py::arg("allow_raw") = false)
+           py::arg("postprocessing") = std::vector<PipelineChain>(), py::arg("allow_raw") = false,
+           py::arg("labels") = OutputLabels())
       .def_readonly("name", &ModelSource::name)
       .def_readonly("version", &ModelSource::version)
       .def_readonly("path", &ModelSource::path);
@@ -138,6 +142,7 @@ PYBIND11_MODULE(_core, module) {
   BindLoad(module);
   BindPipeline(module);
   BindColumns(module);
+  BindPost(module);
   BindPreprocess(module);
   BindTokenizer(module);
 }

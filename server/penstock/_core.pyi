@@ -11,6 +11,7 @@ from penstock._tokenizer_spec import Padding, TextTensor, TokenizerSpec
 from penstock.columns import Table
 
 __all__ = [
+    "ArgmaxStep",
     "BucketizeStep",
     "CenterCropStep",
     "ClipStep",
@@ -24,6 +25,8 @@ __all__ = [
     "HashStep",
     "ImputeStep",
     "IsMissingStep",
+    "L2NormalizeStep",
+    "LabelsStep",
     "LiveCounts",
     "LoadCounts",
     "LoadHistogram",
@@ -34,6 +37,7 @@ __all__ = [
     "LoadResult",
     "LoadRun",
     "LoadSecond",
+    "MeanPoolStep",
     "ModelReport",
     "ModelSource",
     "NormalizeStep",
@@ -43,18 +47,24 @@ __all__ = [
     "PipelineRunner",
     "Preprocessor",
     "ReadPixelsStep",
+    "RenameStep",
     "ResizeStep",
     "ScaleStep",
     "Server",
+    "SigmoidStep",
+    "SoftmaxStep",
     "StepError",
     "TensorReport",
+    "ThresholdStep",
     "ToTensorStep",
     "Tokenizer",
+    "TopKStep",
     "Transform",
     "UnaryCall",
     "columns_transform",
     "granted_cores",
     "image_transform",
+    "post_transform",
     "tokenize_transform",
 ]
 
@@ -76,6 +86,7 @@ class ModelSource:
         preprocessing: Sequence[PipelineChain] = ...,
         postprocessing: Sequence[PipelineChain] = ...,
         allow_raw: bool = ...,
+        labels: Mapping[str, Sequence[str]] = ...,
     ) -> None: ...
     @property
     def name(self) -> str: ...
@@ -457,6 +468,38 @@ class PipelineRunner:
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]: ...
 
 def image_transform(steps: Sequence[_Step]) -> Transform: ...
+
+# --- behind a model: native/include/penstock/post.h says what every step does ---
+
+class SoftmaxStep: ...
+class L2NormalizeStep: ...
+class SigmoidStep: ...
+class ArgmaxStep: ...
+class MeanPoolStep: ...
+class RenameStep: ...
+
+class TopKStep:
+    def __init__(self, *, k: int, labels: Sequence[str]) -> None: ...
+
+class ThresholdStep:
+    def __init__(self, *, at: float, labels: Sequence[str]) -> None: ...
+
+class LabelsStep:
+    def __init__(self, *, labels: Sequence[str]) -> None: ...
+
+_PostStep: TypeAlias = (
+    SoftmaxStep
+    | L2NormalizeStep
+    | SigmoidStep
+    | ArgmaxStep
+    | MeanPoolStep
+    | RenameStep
+    | TopKStep
+    | ThresholdStep
+    | LabelsStep
+)
+
+def post_transform(steps: Sequence[_PostStep]) -> Transform: ...
 
 class Preprocessor:
     def __init__(self, steps: Sequence[_Step]) -> None: ...

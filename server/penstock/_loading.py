@@ -48,6 +48,7 @@ def core_arguments(
             preprocessing=own.pipeline.preprocessing,
             postprocessing=own.pipeline.postprocessing,
             allow_raw=own.pipeline.allow_raw,
+            labels=own.labels,
         )
         for found, own in models
     ]

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock._labels import read_output_labels
 from penstock._options import Execution, ModelOptions, ServerOptions
 from penstock._pipeline_config import PIPELINE_KEYS, PipelineConfig, read_pipeline
 from penstock.errors import ConfigError
@@ -51,10 +52,12 @@ def make_model_options(values: Mapping[str, object], where: str = "") -> ModelOp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """What stands beside a model: its options, and the pipeline before and behind it."""
+    """What stands beside a model: its options, the pipeline before and behind it, and the labels
+    of its outputs."""
 
     options: ModelOptions
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    labels: dict[str, list[str]] = field(default_factory=dict)
 
 
 def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> ModelSettings:
@@ -63,10 +66,12 @@ def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> Mo
     if path is None:
         return ModelSettings(options=make_model_options(defaults))
     document = _read_yaml(path)
+    labels = document.pop("labels", None)
     pipeline = {key: document.pop(key) for key in PIPELINE_KEYS if key in document}
     return ModelSettings(
         options=make_model_options({**defaults, **document}, f"{path}: "),
         pipeline=read_pipeline(pipeline, path.parent, f"{path}: "),
+        labels=read_output_labels(labels, path.parent, f"{path}: "),
     )
 
 

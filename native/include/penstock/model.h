@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,8 @@
 
 namespace penstock {
 
-// Names for the values of one output's rows, in their order.
-struct OutputLabels {
-  std::string output;
-  std::vector<std::string> labels;
-};
+// By the output's name: a label for each value of a row, in their order.
+using OutputLabels = std::map<std::string, std::vector<std::string>>;
 
 // One model version to serve. Nothing here is parsed further: paths are absolute, names checked.
 struct ModelSource {
@@ -22,7 +20,7 @@ struct ModelSource {
   std::int64_t version = 1;
   std::string path;  // the .onnx file
   ModelOptions options;
-  std::vector<OutputLabels> labels;
+  OutputLabels labels;
   PipelineDeclaration pipeline;
 };
 

@@ -19,24 +19,24 @@ std::optional<std::int64_t> RowWidth(const TensorSpec& spec, bool batchable) {
 }
 
 // `given` in the order of the outputs; INVALID_ARGUMENT where they do not fit them.
-Result<std::vector<LabelList>> BindLabels(const std::vector<OutputLabels>& given,
+Result<std::vector<LabelList>> BindLabels(const OutputLabels& given,
                                           std::span<const TensorSpec> outputs, bool batchable) {
   std::vector<LabelList> labels;
   if (given.empty()) return labels;
   labels.resize(outputs.size());
-  for (const OutputLabels& of : given) {
-    const auto found = std::ranges::find(outputs, of.output, &TensorSpec::name);
+  for (const auto& [output, texts] : given) {
+    const auto found = std::ranges::find(outputs, output, &TensorSpec::name);
     if (found == outputs.end()) {
-      return InvalidArgument(StrCat("labels: the model has no output '", of.output, "'"));
+      return InvalidArgument(StrCat("labels: the model has no output '", output, "'"));
     }
     const std::optional<std::int64_t> width = RowWidth(*found, batchable);
-    const auto count = static_cast<std::int64_t>(of.labels.size());
+    const auto count = static_cast<std::int64_t>(texts.size());
     if (width.has_value() && *width != count) {
-      return InvalidArgument(StrCat("labels.", of.output, ": ", count,
+      return InvalidArgument(StrCat("labels.", output, ": ", count,
                                     " labels for an output of shape ", found->shape.ToString(),
                                     "; one for each of a row's ", *width, " values is expected"));
     }
-    labels[static_cast<std::size_t>(found - outputs.begin())] = LabelList(of.labels);
+    labels[static_cast<std::size_t>(found - outputs.begin())] = LabelList(texts);
   }
   return labels;
 }

@@ -35,7 +35,7 @@ struct ModelConfig {
   TimeNs run_timeout = 0;      // 0: by what is expected, see batching/run_watch.h
   TimeNs default_timeout = 0;  // 0: none
   int default_priority = kPriorityHighest;
-  std::vector<OutputLabels> labels;
+  OutputLabels labels;
 };
 
 class ModelVersion final {

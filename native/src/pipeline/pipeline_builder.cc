@@ -59,6 +59,12 @@ class Place final {
   }
   std::string first_step() const { return step(0); }
   std::string last_step() const { return step(chain_.steps.size() - 1); }
+  // What a transform says that cannot work. One of several steps names the step itself.
+  Status Refused(const Status& status) const {
+    return InvalidArgument(status.message().starts_with("steps[")
+                               ? StrCat(path_, ".", status.message())
+                               : StrCat(first_step(), ": ", status.message()));
+  }
   Status Error(std::string_view what) const { return InvalidArgument(StrCat(path_, what)); }
 
  private:
@@ -125,9 +131,7 @@ class PipelineBuilder final {
     }
     RETURN_IF_ERROR(CheckCount(place, "from", chain.from.size(), ports.size()));
     const Result<std::vector<TransformPort>> made = transform.OutputsFor(ports);
-    if (!made.ok()) {
-      return InvalidArgument(StrCat(place.first_step(), ": ", made.status().message()));
-    }
+    if (!made.ok()) return place.Refused(made.status());
     RETURN_IF_ERROR(CheckCount(place, "to", chain.to.size(), made.value().size()));
     Pipeline::Before before;
     RETURN_IF_ERROR(BindMade(place, chain, made.value(), before));
@@ -238,9 +242,7 @@ class PipelineBuilder final {
     }
     RETURN_IF_ERROR(CheckTaken(place, chain, ports));
     const Result<std::vector<TransformPort>> made = chain.transform->OutputsFor(ports);
-    if (!made.ok()) {
-      return InvalidArgument(StrCat(place.first_step(), ": ", made.status().message()));
-    }
+    if (!made.ok()) return place.Refused(made.status());
     RETURN_IF_ERROR(CheckCount(place, "to", chain.to.size(), made.value().size()));
     behind.to = pipeline_->outputs_.size();
     const TensorSpec& rows_like = behind.from.front().spec;
