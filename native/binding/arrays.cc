@@ -71,6 +71,10 @@ struct Kept {
   std::shared_ptr<const void> memory;
 };
 
+py::capsule Keep(Kept kept) {
+  return {new Kept(std::move(kept)), [](void* held) { delete static_cast<Kept*>(held); }};
+}
+
 py::object BytesArray(const EngineTensor& tensor) {
   const py::object unpack = py::module_::import("penstock._strings").attr("unpack");
   const py::memoryview data =
@@ -145,33 +149,40 @@ InputArray ViewInput(std::string_view name, py::handle value,
 
 py::dict AnswerMaker::Make(std::span<const EngineTensor> results,
                            std::shared_ptr<const void> memory, std::shared_ptr<const void> engine) {
-  const npy_api& api = npy_api::get();
   py::dict answer;
-  const py::capsule kept(new Kept{.engine = std::move(engine), .memory = std::move(memory)},
-                         [](void* held) { delete static_cast<Kept*>(held); });
+  const py::capsule kept = Keep({.engine = std::move(engine), .memory = std::move(memory)});
   for (const EngineTensor& result : results) {
-    py::object array;
-    if (result.datatype == "BYTES") {
-      array = BytesArray(result);
-    } else if (result.datatype == kBf16) {
-      array = WidenedArray(result, Descriptor("FP32"));
-    } else {
-      array = py::reinterpret_steal<py::object>(api.PyArray_NewFromDescr_(
-          api.PyArray_Type_, Descriptor(result.datatype).release().ptr(),
-          static_cast<int>(result.shape.size()),
-          reinterpret_cast<const Py_intptr_t*>(result.shape.data()), nullptr,
-          const_cast<std::byte*>(result.data.data()),  // read-only by the flags
-          /*flags=*/npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_, nullptr));
-      if (!array) throw py::error_already_set();
-      if (api.PyArray_SetBaseObject_(array.ptr(), kept.inc_ref().ptr()) != 0) {
-        throw py::error_already_set();
-      }
-    }
+    const py::object array = MakeArray(result, kept);
     if (PyDict_SetItem(answer.ptr(), Name(result.name).ptr(), array.ptr()) != 0) {
       throw py::error_already_set();
     }
   }
   return answer;
+}
+
+py::list AnswerMaker::MakeList(std::span<const EngineTensor> results,
+                               std::shared_ptr<const void> memory) {
+  py::list arrays;
+  const py::capsule kept = Keep({.engine = nullptr, .memory = std::move(memory)});
+  for (const EngineTensor& result : results) arrays.append(MakeArray(result, kept));
+  return arrays;
+}
+
+py::object AnswerMaker::MakeArray(const EngineTensor& result, const py::capsule& kept) {
+  if (result.datatype == "BYTES") return BytesArray(result);
+  if (result.datatype == kBf16) return WidenedArray(result, Descriptor("FP32"));
+  const npy_api& api = npy_api::get();
+  py::object array = py::reinterpret_steal<py::object>(api.PyArray_NewFromDescr_(
+      api.PyArray_Type_, Descriptor(result.datatype).release().ptr(),
+      static_cast<int>(result.shape.size()),
+      reinterpret_cast<const Py_intptr_t*>(result.shape.data()), nullptr,
+      const_cast<std::byte*>(result.data.data()),  // read-only by the flags
+      /*flags=*/npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_, nullptr));
+  if (!array) throw py::error_already_set();
+  if (api.PyArray_SetBaseObject_(array.ptr(), kept.inc_ref().ptr()) != 0) {
+    throw py::error_already_set();
+  }
+  return array;
 }
 
 py::object AnswerMaker::Name(std::string_view name) {

@@ -33,8 +33,13 @@ class AnswerMaker final {
   // arrays of bytes, BF16 are float32.
   pybind11::dict Make(std::span<const EngineTensor> results, std::shared_ptr<const void> memory,
                       std::shared_ptr<const void> engine);
+  // The same arrays in their order; names are not looked at.
+  pybind11::list MakeList(std::span<const EngineTensor> results,
+                          std::shared_ptr<const void> memory);
 
  private:
+  // `kept` holds what its memory needs.
+  pybind11::object MakeArray(const EngineTensor& result, const pybind11::capsule& kept);
   pybind11::object Name(std::string_view name);
   pybind11::object Descriptor(std::string_view datatype);
 

@@ -25,6 +25,7 @@
 #include "pipeline.h"
 #include "post.h"
 #include "preprocess.h"
+#include "python_steps.h"
 #include "tokenizer.h"
 
 namespace penstock::binding {
@@ -143,6 +144,7 @@ PYBIND11_MODULE(_core, module) {
   BindPipeline(module);
   BindColumns(module);
   BindPost(module);
+  BindPythonSteps(module);
   BindPreprocess(module);
   BindTokenizer(module);
 }

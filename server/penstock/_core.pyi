@@ -46,6 +46,8 @@ __all__ = [
     "PipelineChain",
     "PipelineRunner",
     "Preprocessor",
+    "PythonBatch",
+    "PythonSteps",
     "ReadPixelsStep",
     "RenameStep",
     "ResizeStep",
@@ -500,6 +502,26 @@ _PostStep: TypeAlias = (
 )
 
 def post_transform(steps: Sequence[_PostStep]) -> Transform: ...
+
+# --- a step of Python's own: native/include/penstock/python_step.h ---
+
+class PythonBatch:
+    # Empty, or what is wrong with the arrays: the batch has failed then. TypeError for what is no
+    # array; the batch is still open then.
+    def finish(self, arrays: list[Any]) -> str: ...
+    def fail(self, code: int, message: str) -> None: ...
+
+_Ports: TypeAlias = Sequence[tuple[str, Sequence[int]]]
+
+class PythonSteps:
+    def __init__(self) -> None: ...
+    # The transform, and the number of its step. ValueError for a datatype that cannot be.
+    def transform(
+        self, *, inputs: _Ports, outputs: _Ports, timeout_ms: int
+    ) -> tuple[Transform, int]: ...
+    # A batch, the number of its step and its inputs, read-only; None once closed.
+    def pull(self) -> tuple[PythonBatch, int, list[NDArray[Any]]] | None: ...
+    def close(self) -> None: ...
 
 class Preprocessor:
     def __init__(self, steps: Sequence[_Step]) -> None: ...

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from penstock import _core
 from penstock._image_steps import IMAGE
 from penstock._post_steps import POST
+from penstock._python_step import PYTHON
 from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
 from penstock._tabular_steps import TABULAR
 from penstock._text_steps import TEXT
@@ -23,7 +24,7 @@ from penstock.errors import ConfigError
 __all__ = ["PIPELINE_KEYS", "PipelineConfig", "read_chains", "read_pipeline", "read_steps"]
 
 # Every family of steps.
-_FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT, TABULAR, POST)
+_FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT, TABULAR, POST, PYTHON)
 
 PIPELINE_KEYS = ("preprocessing", "postprocessing", "allow_raw")
 _CHAIN_KEYS = ("from", "to", "steps")

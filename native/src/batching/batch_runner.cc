@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "batching/batch_policy.h"
+#include "batching/row_cutter.h"
 #include "batching/unpadded_outputs.h"
 
 namespace penstock {
@@ -56,18 +57,41 @@ bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> 
   const std::size_t count = queue.session().inputs().size();
   prepared_.assign(batch.size() * count, {});
   ready_.clear();
+  const bool together = queue.pipeline()->shares_preparing() && PrepareTogether(queue, batch);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     QueueEntry& entry = *batch[i];
     if (!entry.raw) {
       const std::span<TensorView> views = std::span(prepared_).subspan(i * count, count);
-      entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
-      if (!entry.result.status.ok()) continue;
+      if (!together) {
+        entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
+        if (!entry.result.status.ok()) continue;
+      }
       entry.inputs = views;
       if (queue.ragged() != nullptr) entry.run_length = RunLength(queue.ragged()->LengthOf(views));
     }
     ready_.push_back(&entry);
   }
   return ready_.size() == batch.size();
+}
+
+// Fills prepared_ from the whole batch as one. False: that cannot be, or has failed; each entry by
+// itself tells then whose fault it is.
+bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
+  // Those for the model itself are batched with their like.
+  if (batch.size() == 1 || batch.front()->raw) return false;
+  members_.clear();
+  for (const QueueEntry* entry : batch) members_.push_back(entry->inputs);
+  const Gathered gathered = gatherer_.Gather(members_, nullptr, work_.arena());
+  const std::size_t count = queue.session().inputs().size();
+  prepared_batch_.assign(count, {});
+  if (!queue.pipeline()->Prepare(gathered.inputs, work_, prepared_batch_).ok()) return false;
+  for (std::size_t at = 0; at < count; ++at) {
+    RowCutter cutter(prepared_batch_[at]);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      prepared_[i * count + at] = cutter.Next(batch[i]->rows);
+    }
+  }
+  return true;
 }
 
 bool BatchRunner::RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch) {

@@ -32,6 +32,7 @@ class BatchRunner final {
  private:
   bool RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  bool PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   Status RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch);
@@ -43,6 +44,7 @@ class BatchRunner final {
   // Of a model with a pipeline: what its entries became, those that are left to run, and the
   // memory.
   std::vector<TensorView> prepared_;
+  std::vector<TensorView> prepared_batch_;
   std::vector<QueueEntry*> ready_;
   PipelineWork work_;
   TimeNs prepared_at_ = 0;

@@ -160,7 +160,10 @@ void ModelHost::StartComputing() {
 }
 
 void ModelHost::TerminateRuns() {
-  for (const std::unique_ptr<ModelVersion>& model : models_.versions()) model->queue().EndRuns();
+  for (const std::unique_ptr<ModelVersion>& model : models_.versions()) {
+    model->queue().EndRuns();
+    if (model->pipeline() != nullptr) model->pipeline()->EndRuns();
+  }
   // What begins after this look is seen by the next.
   watchdog_.Look();
 }

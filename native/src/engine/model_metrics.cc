@@ -30,6 +30,7 @@ struct Seen {
   std::int64_t runs_ended = 0;
   ServiceTime::Line service;
   TimeNs cpu_time = 0;
+  Transform::Delegated python;
 };
 
 // A status that no call ended with is left out, but for OK.
@@ -80,6 +81,20 @@ void AddEach(PrometheusText& text, Metric metric, const std::vector<Seen>& model
   text.Begin(metric);
   for (const Seen& seen : models) {
     text.Add({{"model", seen.model}, {"version", seen.version}}, value(seen));
+  }
+}
+
+void AddPython(PrometheusText& text, const std::vector<Seen>& models) {
+  text.Begin(Metric::kModelPythonCallsTotal);
+  for (const Seen& seen : models) {
+    if (seen.python.runs == 0) continue;
+    text.Add({{"model", seen.model}, {"version", seen.version}}, seen.python.runs);
+  }
+  text.Begin(Metric::kModelPythonSecondsTotal);
+  for (const Seen& seen : models) {
+    if (seen.python.runs == 0) continue;
+    text.Add({{"model", seen.model}, {"version", seen.version}},
+             static_cast<double>(seen.python.time) / kNsPerSecond);
   }
 }
 
@@ -146,7 +161,9 @@ void AddModelMetrics(PrometheusText& text, ModelHost& host) {
                       .queue = host.scheduler().Look(model->queue()),
                       .runs_ended = model->queue().terminated(),
                       .service = model->queue().service_time().Fit(),
-                      .cpu_time = model->queue().cpu_time()});
+                      .cpu_time = model->queue().cpu_time(),
+                      .python = model->pipeline() == nullptr ? Transform::Delegated()
+                                                             : model->pipeline()->delegated()});
   }
   AddCalls(text, models);
   AddEach(text, Metric::kModelRowsTotal, models, [](const Seen& seen) { return seen.counts.rows; });
@@ -156,6 +173,7 @@ void AddModelMetrics(PrometheusText& text, ModelHost& host) {
   AddBatchRows(text, models);
   AddEach(text, Metric::kModelCpuSecondsTotal, models,
           [](const Seen& seen) { return static_cast<double>(seen.cpu_time) / kNsPerSecond; });
+  AddPython(text, models);
   AddQueues(text, models);
 }
 

@@ -25,6 +25,8 @@ enum class Metric : std::uint8_t {
   kModelRunSeconds,
   kModelBatchRows,
   kModelCpuSecondsTotal,
+  kModelPythonCallsTotal,
+  kModelPythonSecondsTotal,
   kModelBatchesTotal,
   kModelRefusedTotal,
   kModelExpiredInQueueTotal,
@@ -43,7 +45,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 24> kMetrics = {{
+inline constexpr std::array<MetricInfo, 26> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -74,6 +76,10 @@ inline constexpr std::array<MetricInfo, 24> kMetrics = {{
      "Rows of each run that answered a call."},
     {"penstock_model_cpu_seconds_total", "counter",
      "CPU time of the model's runs, failed ones too. On compute threads it is what the system says the thread has had; on event loops it is the time that the run took, which is more where the thread lost its core. Threads that ONNX Runtime adds (intra_op_threads above 1) and devices are not in it."},
+    {"penstock_model_python_calls_total", "counter",
+     "Batches that functions of the model's Python steps computed, failed ones too. Only of models that have used some."},
+    {"penstock_model_python_seconds_total", "counter",
+     "Time that these batches took on the thread that computes them, one after the other: near one second a second, that thread is what limits the server. Waiting for it is not in it, but in stage prepare, or run behind the model. Only of models that have used some."},
     {"penstock_model_batches_total", "counter",
      "Batches taken by compute threads, by why they held no more: full, idle (nothing else waited), deadline, delay (max_queue_delay_us), shape. Runs on event loops are not in it."},
     {"penstock_model_refused_total", "counter",

@@ -114,6 +114,28 @@ bool Pipeline::brief() const {
   return std::ranges::all_of(before_, chain_brief) && std::ranges::all_of(behind_, chain_brief);
 }
 
+bool Pipeline::shares_preparing() const {
+  return std::ranges::any_of(
+      before_, [](const Before& before) { return before.chain.transform->shares_runs(); });
+}
+
+void Pipeline::EndRuns() const {
+  for (const Before& before : before_) before.chain.transform->EndRuns();
+  for (const Behind& behind : behind_) behind.chain.transform->EndRuns();
+}
+
+Transform::Delegated Pipeline::delegated() const {
+  Transform::Delegated all;
+  const auto add = [&all](const auto& part) {
+    const Transform::Delegated one = part.chain.transform->delegated();
+    all.runs += one.runs;
+    all.time += one.time;
+  };
+  std::ranges::for_each(before_, add);
+  std::ranges::for_each(behind_, add);
+  return all;
+}
+
 Status Pipeline::Prepare(std::span<const TensorView> inputs, PipelineWork& work,
                          std::span<TensorView> model_inputs) const {
   for (const Pass& pass : input_passes_) model_inputs[pass.to] = inputs[pass.from];

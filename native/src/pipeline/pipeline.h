@@ -70,6 +70,11 @@ class Pipeline final {
   std::optional<std::size_t> AnswerOf(std::size_t model_output) const;
   // Its cost is a few microseconds a row, whatever is sent.
   bool brief() const;
+  // A batch is best prepared as one.
+  bool shares_preparing() const;
+  // As of its transforms, all together.
+  void EndRuns() const;
+  Transform::Delegated delegated() const;
   bool prepares() const { return !before_.empty(); }
   bool finishes() const { return !behind_.empty(); }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
@@ -53,7 +54,7 @@ class Transform {
   // do: OutputsFor says then whether it can.
   virtual std::span<const TransformPort> inputs() const = 0;
   // What it makes of such tensors; INVALID_ARGUMENT with what was expected where it cannot work on
-  // them.
+  // them. Of several steps, the message begins with the one that cannot: "steps[1].top_k: ...".
   virtual Result<std::vector<TransformPort>> OutputsFor(
       std::span<const TransformPort> inputs) const = 0;
 
@@ -73,6 +74,19 @@ class Transform {
   // About how long the dimension will be that its outputs leave free: what is alike runs together.
   // It looks at sizes, not at contents. 0: none is free, or nothing is known.
   virtual std::int64_t EstimateLength(std::span<const TensorView> /*inputs*/) const { return 0; }
+  // A run costs so much, whatever it is of, that requests should share one.
+  virtual bool shares_runs() const { return false; }
+
+  // Where it has others compute: its runs under way fail at once, and so does every later one. Any
+  // thread.
+  virtual void EndRuns() const {}
+  // What it has had others compute: how often, and how long that took. Any thread.
+  struct Delegated {
+    std::int64_t runs = 0;
+    TimeNs time = 0;
+  };
+  virtual Delegated delegated() const { return {}; }
+
   // Its cost is a few microseconds a row, whatever is sent: it may run on an event loop.
   virtual bool brief() const = 0;
   // A row that is typical of what it will be sent, one for each of inputs(), for warm-up to time;
