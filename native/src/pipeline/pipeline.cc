@@ -150,7 +150,7 @@ Status Pipeline::Prepare(std::span<const TensorView> inputs, PipelineWork& work,
     }
     work.to_.assign(before.to.size(), {});
     const std::shared_ptr<const Transform>& transform = before.chain.transform;
-    const Status status =
+    Status status =
         transform->Run(work.from_, rows, work.arena(), work.ScratchOf(transform), work.to_);
     if (!status.ok()) {
       if (before.chain.from.size() > 1) return status;
