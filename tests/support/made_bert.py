@@ -38,10 +38,6 @@ SENTENCES_YAML = """
       - from: text
         to: [input_ids, attention_mask, token_type_ids]
         steps: [{tokenize: {file: tokenizer.json, max_length: 64}}]
-    postprocessing:
-      - from: [last_hidden_state, attention_mask]
-        to: embedding
-        steps: [{mean_pool: {}}, {l2_normalize: {}}]
 """
 
 
