@@ -20,6 +20,21 @@ Status CheckOutputRows(const SessionOutputs& outputs, std::int64_t rows) {
   return {};
 }
 
+// What a request sent was held against the declaration before it was queued; this holds what came
+// of it. All that gathers the rows relies on it.
+Status CheckOneLength(const Ragged& ragged, std::span<const TensorSpec> specs,
+                      std::span<const TensorView> tensors) {
+  const std::int64_t length = ragged.LengthOf(tensors);
+  for (const RaggedInput& input : ragged.inputs) {
+    const std::int64_t own = tensors[input.index].shape[input.axis];
+    if (own == length) continue;
+    return InvalidArgument(StrCat("'", specs[input.index].name, "' of the model becomes ", own,
+                                  " long, '", specs[ragged.inputs.front().index].name, "' ", length,
+                                  "; they are of one length"));
+  }
+  return {};
+}
+
 // Of a batch whose rows were brought to `length`, the entry gets what it would have had alone.
 void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
   const std::int64_t own = ragged.LengthOf(entry.inputs);
@@ -66,8 +81,12 @@ bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> 
         entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
         if (!entry.result.status.ok()) continue;
       }
+      if (queue.ragged() != nullptr) {
+        entry.result.status = CheckOneLength(*queue.ragged(), queue.session().inputs(), views);
+        if (!entry.result.status.ok()) continue;
+        entry.run_length = RunLength(queue.ragged()->LengthOf(views));
+      }
       entry.inputs = views;
-      if (queue.ragged() != nullptr) entry.run_length = RunLength(queue.ragged()->LengthOf(views));
     }
     ready_.push_back(&entry);
   }
