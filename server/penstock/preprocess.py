@@ -148,7 +148,7 @@ def export_sklearn(
     """A fitted scikit-learn transformer as the `preprocessing` of a model.yaml.
 
         config = export_sklearn(pipeline)
-        features = Pipeline(config["preprocessing"])({"age": [38.0, nan], "city": ["Rome", ""]})
+        features = Pipeline(config["preprocessing"])(frame)["features"]
 
     transformer: a ColumnTransformer, a Pipeline (an estimator at its end is left out) or one of the
     transformers that docs/preprocessing.md lists.

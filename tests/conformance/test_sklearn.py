@@ -202,6 +202,20 @@ def test_marker_stands_for_what_is_missing() -> None:
         ours(imputer, gone)
 
 
+def test_frame_goes_in_as_it_is() -> None:
+    transformer = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), ["city", "color"]),
+            ("codes", OrdinalEncoder(), ["grade", "member"]),
+        ],
+        sparse_threshold=0,
+    ).fit(frame(11, 300))
+    data = frame(12, 100)
+    made = Columns(export_sklearn(transformer)["preprocessing"])(data)["features"]
+    np.testing.assert_allclose(made, theirs(transformer, data), rtol=2e-7, atol=2e-7)
+
+
 def test_arrays_become_one_input() -> None:
     random = np.random.default_rng(7)
     data = random.normal(size=(50, 6))
