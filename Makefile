@@ -67,7 +67,8 @@ bench-preprocessing: setup ## pictures, texts, tables and strings to tensors, be
 	  $(BIN)/python -m bench.preprocess_serve || status=$$?; \
 	  $(BIN)/python -m bench.preprocess_text || status=$$?; \
 	  $(BIN)/python -m bench.preprocess_tabular || status=$$?; \
-	  $(BIN)/python -m bench.client_bytes || status=$$?; exit $$status
+	  $(BIN)/python -m bench.client_bytes || status=$$?; \
+	  $(BIN)/python -m bench.preprocess_ragged || status=$$?; exit $$status
 
 bench-peers: setup ## Triton, grpc.aio and MLServer beside ours; installs them under build/peers
 	@scripts/install_system_packages.sh bench

@@ -68,11 +68,17 @@ class ServerHandle final {
 };
 
 void BindValues(py::module_& module) {
+  py::class_<RaggedDeclaration>(module, "RaggedDeclaration")
+      .def(py::init([](std::string input, std::int64_t axis, double pad, std::string mask) {
+             return RaggedDeclaration{
+                 .input = std::move(input), .axis = axis, .pad = pad, .mask = std::move(mask)};
+           }),
+           py::kw_only(), py::arg("input"), py::arg("axis"), py::arg("pad"), py::arg("mask"));
   py::class_<ModelSource>(module, "ModelSource")
       .def(py::init([](std::string name, std::int64_t version, std::string path,
                        const py::object& options, std::vector<PipelineChain> preprocessing,
                        std::vector<PipelineChain> postprocessing, bool allow_raw,
-                       OutputLabels labels) {
+                       OutputLabels labels, std::vector<RaggedDeclaration> ragged) {
              return ModelSource{.name = std::move(name),
                                 .version = version,
                                 .path = std::move(path),
@@ -80,12 +86,13 @@ void BindValues(py::module_& module) {
                                 .labels = std::move(labels),
                                 .pipeline = {.preprocessing = std::move(preprocessing),
                                              .postprocessing = std::move(postprocessing),
-                                             .allow_raw = allow_raw}};
+                                             .allow_raw = allow_raw},
+                                .ragged = std::move(ragged)};
            }),
            py::kw_only(), py::arg("name"), py::arg("version"), py::arg("path"), py::arg("options"),
            py::arg("preprocessing") = std::vector<PipelineChain>(),
            py::arg("postprocessing") = std::vector<PipelineChain>(), py::arg("allow_raw") = false,
-           py::arg("labels") = OutputLabels())
+           py::arg("labels") = OutputLabels(), py::arg("ragged") = std::vector<RaggedDeclaration>())
       .def_readonly("name", &ModelSource::name)
       .def_readonly("version", &ModelSource::version)
       .def_readonly("path", &ModelSource::path);
@@ -102,6 +109,7 @@ void BindValues(py::module_& module) {
       .def_readonly("postprocessing", &ModelReport::postprocessing)
       .def_readonly("raw_inputs", &ModelReport::raw_inputs)
       .def_readonly("providers", &ModelReport::providers)
+      .def_readonly("ragged", &ModelReport::ragged)
       .def_readonly("probe_note", &ModelReport::probe_note)
       .def_readonly("batchable", &ModelReport::batchable)
       .def_readonly("batchable_reason", &ModelReport::batchable_reason)

@@ -48,6 +48,7 @@ __all__ = [
     "Preprocessor",
     "PythonBatch",
     "PythonSteps",
+    "RaggedDeclaration",
     "ReadPixelsStep",
     "RenameStep",
     "ResizeStep",
@@ -77,6 +78,10 @@ class Error(Exception):
     # The canonical gRPC code's number, and a message for the operator.
     args: tuple[int, str]
 
+class RaggedDeclaration:
+    # mask: empty where there is none.
+    def __init__(self, *, input: str, axis: int, pad: float, mask: str) -> None: ...
+
 class ModelSource:
     def __init__(
         self,
@@ -89,6 +94,7 @@ class ModelSource:
         postprocessing: Sequence[PipelineChain] = ...,
         allow_raw: bool = ...,
         labels: Mapping[str, Sequence[str]] = ...,
+        ragged: Sequence[RaggedDeclaration] = ...,
     ) -> None: ...
     @property
     def name(self) -> str: ...
@@ -122,6 +128,8 @@ class ModelReport:
     def raw_inputs(self) -> list[TensorReport]: ...
     @property
     def providers(self) -> list[str]: ...
+    @property
+    def ragged(self) -> str: ...
     @property
     def probe_note(self) -> str: ...
     @property

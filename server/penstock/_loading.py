@@ -49,6 +49,7 @@ def core_arguments(
             postprocessing=own.pipeline.postprocessing,
             allow_raw=own.pipeline.allow_raw,
             labels=own.labels,
+            ragged=own.ragged,
         )
         for found, own in models
     ]

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock import _core
 from penstock._labels import read_output_labels
 from penstock._options import Execution, ModelOptions, ServerOptions
 from penstock._pipeline_config import PIPELINE_KEYS, PipelineConfig, read_pipeline
+from penstock._ragged_config import read_ragged
 from penstock.errors import ConfigError
 
 __all__ = [
@@ -52,12 +54,13 @@ def make_model_options(values: Mapping[str, object], where: str = "") -> ModelOp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """What stands beside a model: its options, the pipeline before and behind it, and the labels
-    of its outputs."""
+    """What stands beside a model: its options, the pipeline before and behind it, the labels of
+    its outputs, and which of its inputs differ in length."""
 
     options: ModelOptions
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     labels: dict[str, list[str]] = field(default_factory=dict)
+    ragged: tuple[_core.RaggedDeclaration, ...] = ()
 
 
 def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> ModelSettings:
@@ -68,10 +71,12 @@ def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> Mo
     document = _read_yaml(path)
     labels = document.pop("labels", None)
     pipeline = {key: document.pop(key) for key in PIPELINE_KEYS if key in document}
+    ragged = document.pop("ragged", ())
     return ModelSettings(
         options=make_model_options({**defaults, **document}, f"{path}: "),
         pipeline=read_pipeline(pipeline, path.parent, f"{path}: "),
         labels=read_output_labels(labels, path.parent, f"{path}: "),
+        ragged=read_ragged(ragged, f"{path}: ragged"),
     )
 
 

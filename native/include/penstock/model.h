@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <penstock/options.h>
+#include <penstock/ragged.h>
 #include <penstock/transform.h>
 
 namespace penstock {
@@ -22,6 +23,7 @@ struct ModelSource {
   ModelOptions options;
   OutputLabels labels;
   PipelineDeclaration pipeline;
+  std::vector<RaggedDeclaration> ragged;
 };
 
 // One input or output as clients see it.
@@ -43,6 +45,7 @@ struct ModelReport {
   std::vector<std::string> postprocessing;
   std::vector<TensorReport> raw_inputs;  // the model's own, where a request may name these instead
   std::vector<std::string> providers;    // what it was loaded for, in order of preference
+  std::string ragged;      // the inputs that differ in length, and what follows them; mostly empty
   std::string probe_note;  // which input the measurements had to use, and why; mostly empty
   bool batchable = false;
   std::string batchable_reason;  // why not, where it is not

@@ -68,6 +68,7 @@ std::byte* CopyPadded(const TensorView& from, const RaggedInput& ragged, std::in
   const std::size_t padding = static_cast<std::size_t>(length) * inner - own;
   const std::byte* row = from.data.data();
   for (std::size_t rows = Product(dims.first(ragged.axis)); rows > 0; --rows) {
+    if (ragged.before) to = Fill(to, padding, ragged.pad, element_size);
     if (from.data.empty()) {
       to = Fill(to, own, ragged.one, element_size);
     } else {
@@ -75,7 +76,7 @@ std::byte* CopyPadded(const TensorView& from, const RaggedInput& ragged, std::in
       row += own * element_size;
       to += own * element_size;
     }
-    to = Fill(to, padding, ragged.pad, element_size);
+    if (!ragged.before) to = Fill(to, padding, ragged.pad, element_size);
   }
   return to;
 }

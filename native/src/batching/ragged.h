@@ -22,6 +22,8 @@ struct RaggedInput {
   // 1 where a row has an element and 0 behind it. The client may leave it out: its view has a shape
   // then, and no data.
   bool mask = false;
+  // Shorter rows are padded in front of their elements, not behind them. The same for all inputs.
+  bool before = false;
 };
 
 // Which of an output's axes are as long as the inputs: they are cut back to what an entry brought.
@@ -42,6 +44,7 @@ struct Ragged {
     }
     return nullptr;
   }
+  bool before() const { return inputs.front().before; }
   // Of what one request, or one batch, brings.
   std::int64_t LengthOf(std::span<const TensorView> tensors) const {
     return tensors[inputs.front().index].shape[inputs.front().axis];

@@ -1,5 +1,6 @@
 #include "batching/unpadded_outputs.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -12,8 +13,8 @@ bool Follows(std::uint32_t axes, std::size_t axis) {
   return (axes >> axis & 1) != 0;
 }
 
-// A part of a tensor that begins where the tensor does, in every dimension.
-struct Corner {
+// A part of a tensor: of every dimension so many indices.
+struct Part {
   const Shape& whole;
   const Shape& part;
   std::size_t last = 0;  // the innermost axis along which the part is the shorter one
@@ -41,31 +42,38 @@ UnpaddedOutputs::UnpaddedOutputs(std::shared_ptr<const SessionOutputs> batch, co
     TensorView& tensor = tensors_[output.index];
     tensor.data = OutputRows(*batch_, output.index, rows);
     tensor.shape.Set(0, rows.count);
-    CutOut(tensor, output.axes, length);
+    CutOut(tensor, output.axes, length, ragged.before());
   }
 }
 
 // `tensor` is this entry's rows at the batch's length; it becomes what is its own of them.
-void UnpaddedOutputs::CutOut(TensorView& tensor, std::uint32_t axes, std::int64_t length) {
+void UnpaddedOutputs::CutOut(TensorView& tensor, std::uint32_t axes, std::int64_t length,
+                             bool at_the_end) {
   const Shape whole = tensor.shape;
   std::size_t last = 0;
-  for (std::size_t axis = 0; axis < whole.rank(); ++axis) {
-    if (!Follows(axes, axis)) continue;
-    tensor.shape.Set(axis, length);
-    last = axis;
+  std::size_t skipped = 0;  // bytes in front of what is its own
+  std::size_t stride = DataTypeSize(tensor.dtype);
+  for (std::size_t axis = whole.rank(); axis-- > 0;) {
+    if (Follows(axes, axis)) {
+      tensor.shape.Set(axis, length);
+      last = std::max(last, axis);
+      if (at_the_end) skipped += static_cast<std::size_t>(whole[axis] - length) * stride;
+    }
+    stride *= static_cast<std::size_t>(whole[axis]);
   }
   std::size_t step = DataTypeSize(tensor.dtype);
   for (std::size_t k = last + 1; k < whole.rank(); ++k) step *= static_cast<std::size_t>(whole[k]);
   std::size_t pieces = 1;  // that what is its own consists of
   for (std::size_t k = 0; k < last; ++k) pieces *= static_cast<std::size_t>(tensor.shape[k]);
   const std::size_t size = pieces * static_cast<std::size_t>(tensor.shape[last]) * step;
+  tensor.data = tensor.data.subspan(skipped);
   if (pieces == 1) {
     tensor.data = tensor.data.first(size);
     return;
   }
   std::vector<std::byte>& copy = copies_.emplace_back(size);
-  const Corner corner = {.whole = whole, .part = tensor.shape, .last = last, .step = step};
-  corner.CopyTo(copy.data(), tensor.data.data());
+  const Part part = {.whole = whole, .part = tensor.shape, .last = last, .step = step};
+  part.CopyTo(copy.data(), tensor.data.data());
   tensor.data = copy;
 }
 

@@ -28,7 +28,7 @@ class UnpaddedOutputs final : public SessionOutputs {
   }
 
  private:
-  void CutOut(TensorView& tensor, std::uint32_t axes, std::int64_t length);
+  void CutOut(TensorView& tensor, std::uint32_t axes, std::int64_t length, bool at_the_end);
 
   const std::shared_ptr<const SessionOutputs> batch_;
   std::vector<TensorView> tensors_;

@@ -195,6 +195,7 @@ bool EngineCall::Impl::Begin() {
   inputs = tensors_.inputs;
   raw = tensors_.raw;
   rows = tensors_.rows;
+  run_length = tensors_.run_length;
   priority = model_->default_priority();
   const TimeNs timeout = request.timeout.count() > 0 ? request.timeout.count() * kMicrosecond
                                                      : model_->default_timeout();
@@ -243,7 +244,7 @@ std::vector<TensorReport> EngineCall::Impl::DeclaredInputs() const {
 bool EngineCall::Impl::brief() const {
   // What may run on a loop has a cost that the rows alone decide.
   if (!model_->warmup().run_inline) return false;
-  const TimeNs expected = model_->queue().service_time().Predict(rows);
+  const TimeNs expected = model_->queue().service_time().Predict(work());
   return expected > 0 && expected <= kBriefRun;
 }
 

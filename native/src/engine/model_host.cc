@@ -48,6 +48,7 @@ ModelReport ReportOf(const ModelVersion& model, const PipelineDeclaration& pipel
           .postprocessing = LinesOf(pipeline.postprocessing),
           .raw_inputs = TensorReportsOf(model.raw_inputs()),
           .providers = providers,
+          .ragged = model.ragged_text(),
           .probe_note = warmup.probe_note,
           .batchable = warmup.batchable,
           .batchable_reason = warmup.batchable_reason,
@@ -120,6 +121,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
                       .execution = ExecutionOf(options.execution),
                       .runs_on_cpu = providers.empty() || providers.front() == "cpu"},
            .pipeline = source.pipeline,
+           .ragged = source.ragged,
            .prepared_bytes_max = options_.max_message_bytes,
            .loops = static_cast<std::size_t>(ThreadsOf(options_.io_threads)),
            .instance_count = options.instance_count > 0 ? options.instance_count
@@ -139,6 +141,7 @@ Status ModelHost::LoadModel(const ModelSource& source) {
                                {"batchable", report.batchable ? "yes" : "no"},
                                {"batchable_reason", report.batchable_reason},
                                {"probe_note", report.probe_note},
+                               {"ragged", report.ragged},
                                {"max_batch_size", StrCat(report.max_batch_size)},
                                {"execution", report.execution},
                                {"execution_reason", report.execution_reason},

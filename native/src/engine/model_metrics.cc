@@ -31,6 +31,7 @@ struct Seen {
   ServiceTime::Line service;
   TimeNs cpu_time = 0;
   Transform::Delegated python;
+  const BatchQueue* ragged = nullptr;  // of a model with ragged inputs
 };
 
 // A status that no call ended with is left out, but for OK.
@@ -149,6 +150,17 @@ void AddQueues(PrometheusText& text, const std::vector<Seen>& models) {
   });
 }
 
+void AddElements(PrometheusText& text, const std::vector<Seen>& models) {
+  text.Begin(Metric::kModelRaggedElementsTotal);
+  for (const Seen& seen : models) {
+    if (seen.ragged == nullptr) continue;
+    const std::int64_t padding = seen.ragged->padding();
+    const std::int64_t own = seen.ragged->elements() - padding;
+    text.Add({{"model", seen.model}, {"version", seen.version}, {"part", "own"}}, own);
+    text.Add({{"model", seen.model}, {"version", seen.version}, {"part", "padding"}}, padding);
+  }
+}
+
 }  // namespace
 
 void AddModelMetrics(PrometheusText& text, ModelHost& host) {
@@ -163,7 +175,8 @@ void AddModelMetrics(PrometheusText& text, ModelHost& host) {
                       .service = model->queue().service_time().Fit(),
                       .cpu_time = model->queue().cpu_time(),
                       .python = model->pipeline() == nullptr ? Transform::Delegated()
-                                                             : model->pipeline()->delegated()});
+                                                             : model->pipeline()->delegated(),
+                      .ragged = model->ragged() == nullptr ? nullptr : &model->queue()});
   }
   AddCalls(text, models);
   AddEach(text, Metric::kModelRowsTotal, models, [](const Seen& seen) { return seen.counts.rows; });
@@ -171,6 +184,7 @@ void AddModelMetrics(PrometheusText& text, ModelHost& host) {
   AddDurations(text, Metric::kModelCallSeconds, models, &metrics::ModelCounts::total);
   AddDurations(text, Metric::kModelRunSeconds, models, &metrics::ModelCounts::run);
   AddBatchRows(text, models);
+  AddElements(text, models);
   AddEach(text, Metric::kModelCpuSecondsTotal, models,
           [](const Seen& seen) { return static_cast<double>(seen.cpu_time) / kNsPerSecond; });
   AddPython(text, models);

@@ -65,6 +65,7 @@ void InferCall::Enqueue() {
   inputs = tensors_.inputs;
   raw = tensors_.raw;
   rows = tensors_.rows;
+  run_length = tensors_.run_length;
   client = call_->client();
   enqueued_at = call_->now();
   home = &context_.home;

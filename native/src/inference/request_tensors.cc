@@ -178,6 +178,39 @@ Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
                                 "' takes 1 to ", model.request_rows_max(), " (max_batch_size)"));
 }
 
+// Of a model whose rows differ in length from request to request. A mask that was left out gets its
+// shape here and its elements where the batch is gathered.
+Status BindLength(const ModelVersion& model, const Ragged& ragged, RequestTensors& tensors) {
+  if (model.pipeline() != nullptr && model.pipeline()->prepares() && !tensors.raw) {
+    // Preprocessing will tell it. Typed contents are not there yet, and count as short.
+    tensors.run_length = RunLength(model.pipeline()->EstimateLength(tensors.inputs));
+    return {};
+  }
+  const RaggedInput& first = ragged.inputs.front();
+  const Shape& shape = tensors.inputs[first.index].shape;
+  const std::int64_t length = shape[first.axis];
+  for (const RaggedInput& input : ragged.inputs) {
+    TensorView& view = tensors.inputs[input.index];
+    const TensorSpec& spec = tensors.specs[input.index];
+    if (view.dtype == DataType::kInvalid) {
+      view = {.dtype = spec.dtype, .shape = {shape[0], length}, .data = {}};
+    } else if (view.shape[input.axis] != length) {
+      return InputError(spec.name, StrCat("shape ", view.shape.ToString(), ", but input '",
+                                          Printable(tensors.specs[first.index].name), "' has ",
+                                          shape.ToString(), ", a length of ", length));
+    }
+  }
+  tensors.run_length = RunLength(length);
+  return {};
+}
+
+bool MayBeLeftOut(const ModelVersion& model, const RequestTensors& tensors, std::size_t index) {
+  if (model.ragged() == nullptr) return false;
+  if (model.pipeline() != nullptr && model.pipeline()->prepares() && !tensors.raw) return false;
+  const RaggedInput* const input = model.ragged()->Find(index);
+  return input != nullptr && input->mask;
+}
+
 Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,
                    RequestTensors& tensors) {
   const std::span<const TensorSpec> specs = model.outputs();
@@ -248,6 +281,7 @@ void RequestTensors::Clear() {
   specs = {};
   raw = false;
   rows = 1;
+  run_length = 0;
   outputs.clear();
   classes.clear();
   typed.clear();
@@ -274,11 +308,12 @@ Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model
                               specs, tensors));
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (tensors.inputs[i].dtype == DataType::kInvalid) {
+    if (tensors.inputs[i].dtype == DataType::kInvalid && !MayBeLeftOut(model, tensors, i)) {
       return InvalidArgument(
           StrCat("input '", specs[i].name, "' is missing; the model takes ", NamesOf(specs)));
     }
   }
+  if (model.ragged() != nullptr) RETURN_IF_ERROR(BindLength(model, *model.ragged(), tensors));
   RETURN_IF_ERROR(BindRows(model, tensors));
   RETURN_IF_ERROR(BindOutputs(request, model, tensors));
   return request.classes.empty() ? Status() : BindClasses(request, model, tensors);

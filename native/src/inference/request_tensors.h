@@ -21,6 +21,7 @@ struct RequestTensors {
   std::span<const TensorSpec> specs;
   bool raw = false;                  // they are its own
   std::int64_t rows = 1;             // the first dimension, where the model is batchable
+  std::int64_t run_length = 0;       // as QueueEntry has it
   std::vector<std::size_t> outputs;  // indices of what is to be answered, in that order
   // Which of `outputs` are answered as their largest values; mostly none.
   std::vector<wire::RequestedClasses> classes;

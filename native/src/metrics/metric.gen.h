@@ -24,6 +24,7 @@ enum class Metric : std::uint8_t {
   kModelCallSeconds,
   kModelRunSeconds,
   kModelBatchRows,
+  kModelRaggedElementsTotal,
   kModelCpuSecondsTotal,
   kModelPythonCallsTotal,
   kModelPythonSecondsTotal,
@@ -45,7 +46,7 @@ struct MetricInfo {
 };
 
 // In the order of Metric.
-inline constexpr std::array<MetricInfo, 26> kMetrics = {{
+inline constexpr std::array<MetricInfo, 27> kMetrics = {{
     {"penstock_connections_opened_total", "counter",
      "Connections accepted since the start."},
     {"penstock_connections", "gauge",
@@ -74,6 +75,8 @@ inline constexpr std::array<MetricInfo, 26> kMetrics = {{
      "Of each run that answered a call: gathering of rows, the engine's run and what stands behind the model."},
     {"penstock_model_batch_rows", "histogram",
      "Rows of each run that answered a call."},
+    {"penstock_model_ragged_elements_total", "counter",
+     "Of a model with ragged inputs: elements along their axis, over all rows of all runs. own: what requests brought; padding: what was put behind shorter rows. The share of padding is padding / (own + padding)."},
     {"penstock_model_cpu_seconds_total", "counter",
      "CPU time of the model's runs, failed ones too. On compute threads it is what the system says the thread has had; on event loops it is the time that the run took, which is more where the thread lost its core. Threads that ONNX Runtime adds (intra_op_threads above 1) and devices are not in it."},
     {"penstock_model_python_calls_total", "counter",

@@ -72,6 +72,7 @@ struct ProbeRow {
   std::size_t element_count = 0;
   std::size_t input_index = 0;
   std::size_t row_index = 0;
+  bool ones = false;
 };
 
 void AppendRow(const ProbeRow& row, std::vector<std::byte>& bytes) {
@@ -95,6 +96,7 @@ void AppendRow(const ProbeRow& row, std::vector<std::byte>& bytes) {
     double number = whole;
     if (IsFloat(row.dtype)) number = wide ? fraction * 2 - 1 : fraction;
     if (row.values == Values::kZeros) number = 0;
+    if (row.ones) number = 1;
     bytes.resize(at + DataTypeSize(row.dtype));
     StoreNumber(row.dtype, number, std::span(bytes).subspan(at));
   }
@@ -185,11 +187,13 @@ bool HasFreeInnerDim(std::span<const TensorSpec> specs) {
   });
 }
 
-std::vector<Recipe> Recipes(std::span<const TensorSpec> specs) {
+std::vector<Recipe> Recipes(std::span<const TensorSpec> specs, std::uint64_t ones) {
   std::vector<Recipe> recipes;
   for (const Values values : {Values::kWide, Values::kNarrow, Values::kZeroIndex, Values::kZeros}) {
-    recipes.push_back({.values = values});
-    if (HasFreeInnerDim(specs)) recipes.push_back({.values = values, .free_dim = 1});
+    recipes.push_back({.values = values, .ones = ones});
+    if (HasFreeInnerDim(specs)) {
+      recipes.push_back({.values = values, .free_dim = 1, .ones = ones});
+    }
   }
   return recipes;
 }
@@ -211,7 +215,8 @@ ProbeInputs::ProbeInputs(std::span<const TensorSpec> specs, Recipe recipe, std::
                  .values = recipe.values,
                  .element_count = elements / row_count,
                  .input_index = i,
-                 .row_index = row},
+                 .row_index = row,
+                 .ones = i < 64 && (recipe.ones >> i & 1) != 0},
                 column.bytes);
       column.row_offsets.push_back(column.bytes.size());
     }
@@ -263,7 +268,8 @@ std::string Describe(const Recipe& recipe) {
 // Tries recipes until one shows whether rows are independent.
 class Prober final {
  public:
-  explicit Prober(Session& session) : session_(session), fixed_input_(FindFixedInput(session)) {}
+  Prober(Session& session, std::uint64_t ones)
+      : session_(session), ones_(ones), fixed_input_(FindFixedInput(session)) {}
 
   ProbeReport Probe();
 
@@ -273,6 +279,7 @@ class Prober final {
   std::string ReasonAgainst() const;
 
   Session& session_;
+  const std::uint64_t ones_;
   const std::string fixed_input_;
   ProbeReport report_;
   std::string refusal_;        // the engine's words on the first refused row
@@ -318,7 +325,7 @@ std::string Prober::ReasonAgainst() const {
 }
 
 ProbeReport Prober::Probe() {
-  const std::vector<Recipe> recipes = Recipes(session_.inputs());
+  const std::vector<Recipe> recipes = Recipes(session_.inputs(), ones_);
   const bool concluded =
       std::ranges::any_of(recipes, [this](const Recipe& recipe) { return Try(recipe); });
   if (!concluded || !fixed_input_.empty()) report_.reason = ReasonAgainst();
@@ -350,8 +357,8 @@ std::vector<TensorSpec> ServedOutputs(std::span<const TensorSpec> declared,
   return served;
 }
 
-ProbeReport ProbeBatching(Session& session) {
-  return Prober(session).Probe();
+ProbeReport ProbeBatching(Session& session, std::uint64_t ones) {
+  return Prober(session, ones).Probe();
 }
 
 }  // namespace penstock

@@ -26,6 +26,7 @@ class ProbeInputs final {
   struct Recipe {
     Values values = Values::kWide;
     std::int64_t free_dim = 8;  // what stands for a free dimension that is not the batch
+    std::uint64_t ones = 0;     // bit i: input i is a mask, and all ones
     bool operator==(const Recipe&) const = default;
   };
 
@@ -63,7 +64,8 @@ struct ProbeReport {
   std::vector<Shape> row_shapes;  // of each output for one row; empty where nothing was accepted
 };
 
-ProbeReport ProbeBatching(Session& session);
+// `ones`: see ProbeInputs::Recipe.
+ProbeReport ProbeBatching(Session& session, std::uint64_t ones = 0);
 
 // PURE. What clients are told of the outputs: what the model declares, with -1 where it does not
 // keep to it and where the rows of a batch stand.

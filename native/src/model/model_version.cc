@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "model/batch_probe.h"
+#include "model/ragged_inputs.h"
 
 namespace penstock {
 namespace {
@@ -55,38 +56,70 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
   version->default_timeout_ = config.default_timeout;
   version->default_priority_ = config.default_priority;
   version->queue_ = std::make_unique<BatchQueue>(
-      *version->session_, BatchQueue::Options{.model = config.name,
-                                              .version = config.version,
-                                              .limits = {.batchable = version->batchable(),
-                                                         .rows_max = version->max_batch_size()},
-                                              .instance_count = config.instance_count,
-                                              .size_max = config.queue_size_max,
-                                              .delay_max = config.queue_delay_max,
-                                              .delay_target = config.queue_delay_target,
-                                              .wait_max = config.queue_wait_max,
-                                              .run_timeout = config.run_timeout,
-                                              .durations = version->warmup_.durations,
-                                              .pipeline = version->pipeline_.get()});
+      *version->session_,
+      BatchQueue::Options{.model = config.name,
+                          .version = config.version,
+                          .limits = {.batchable = version->batchable(),
+                                     .rows_max = version->max_batch_size(),
+                                     .ragged = version->ragged(),
+                                     .ragged_work_max = version->warmup_.work_max},
+                          .instance_count = config.instance_count,
+                          .size_max = config.queue_size_max,
+                          .delay_max = config.queue_delay_max,
+                          .delay_target = config.queue_delay_target,
+                          .wait_max = config.queue_wait_max,
+                          .run_timeout = config.run_timeout,
+                          .durations = version->warmup_.durations,
+                          .pipeline = version->pipeline_.get()});
   ASSIGN_OR_RETURN(version->labels_,
                    BindLabels(config.labels, version->outputs(), version->batchable()));
   version->cells_ = std::vector<metrics::ModelCells>(config.loops);
   return version;
 }
 
+Status ModelVersion::Named(const Status& status) const {
+  if (status.ok()) return status;
+  return Status(status.code(), StrCat("model '", name_, "': ", status.message()));
+}
+
+// Proves what was declared, or else what preprocessing would have.
+Status ModelVersion::FindRagged(bool declared, const ProbeReport& probe) {
+  if (!declared && pipeline_ != nullptr) ragged_ = RaggedOf(*pipeline_, session_->inputs());
+  if (ragged() == nullptr) return {};
+  if (probe.batchable) {
+    ProbeInputs::Recipe recipe = probe.recipe;
+    recipe.ones = MasksOf(ragged_);
+    const Status proven = ProveRagged(*session_, pipeline_.get(), recipe, ragged_);
+    if (!proven.ok() && declared) return Named(proven);
+    if (!proven.ok()) {
+      ragged_ = {};
+      ragged_text_ = StrCat("nothing: ", proven.message());
+      return {};
+    }
+  }
+  ragged_text_ = DescribeRagged(ragged_, session_->inputs(),
+                                pipeline_ == nullptr ? session_->outputs() : pipeline_->outputs());
+  return {};
+}
+
 // The probe says what the model gives, which the pipeline is held against; then both are timed.
 Status ModelVersion::WarmUpAll(const ModelConfig& config, const Clock& clock) {
   constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
   RETURN_IF_ERROR(CheckWarmupConfig(config.warmup));
-  const ProbeReport probe = ProbeBatching(*session_);
+  Result<Ragged> resolved = ResolveRagged(config.ragged, session_->inputs());
+  if (!resolved.ok()) return Named(resolved.status());
+  ragged_ = std::move(resolved).value();
+  const ProbeReport probe = ProbeBatching(*session_, MasksOf(ragged_));
   if (!config.pipeline.empty()) {
     Result<std::unique_ptr<Pipeline>> made = Pipeline::Create(
         config.pipeline, session_->inputs(), ServedOutputs(session_->outputs(), probe));
-    if (!made.ok()) {
-      return InvalidArgument(StrCat("model '", name_, "': ", made.status().message()));
-    }
+    if (!made.ok()) return Named(made.status());
     pipeline_ = std::move(made).value();
   }
-  ASSIGN_OR_RETURN(warmup_, WarmUp(*session_, probe, pipeline_.get(), config.warmup, clock));
+  RETURN_IF_ERROR(FindRagged(!config.ragged.empty(), probe));
+  WarmupConfig warmup = config.warmup;
+  warmup.ragged = ragged();
+  ASSIGN_OR_RETURN(warmup_, WarmUp(*session_, probe, pipeline_.get(), warmup, clock));
   inputs_ = pipeline_ == nullptr ? session_->inputs() : pipeline_->inputs();
   outputs_ = pipeline_ == nullptr ? warmup_.outputs : pipeline_->outputs();
   if (pipeline_ != nullptr && pipeline_->allow_raw()) raw_inputs_ = session_->inputs();

@@ -25,6 +25,7 @@ struct ModelConfig {
   std::int64_t version = 1;
   WarmupConfig warmup;
   PipelineDeclaration pipeline;
+  std::vector<RaggedDeclaration> ragged;
   std::int64_t prepared_bytes_max = 0;  // that a request may become by preprocessing; 0: any
   std::size_t loops = 1;                // that call it
   std::int64_t instance_count = 1;
@@ -57,6 +58,11 @@ class ModelVersion final {
   std::span<const TensorSpec> raw_inputs() const { return raw_inputs_; }
   // What stands between the two; null where clients send what the model takes.
   const Pipeline* pipeline() const { return pipeline_.get(); }
+  // Its inputs that differ in length; null where there are none.
+  const Ragged* ragged() const { return ragged_.inputs.empty() ? nullptr : &ragged_; }
+  // For people: which these are, and what follows them; or why preprocessing's are not. Mostly
+  // empty.
+  const std::string& ragged_text() const { return ragged_text_; }
   const WarmupReport& warmup() const { return warmup_; }
   bool batchable() const { return warmup_.batchable; }
   // Rows that are grouped into one run at most.
@@ -89,12 +95,16 @@ class ModelVersion final {
   friend class ModelTable;
   ModelVersion() = default;
   Status WarmUpAll(const ModelConfig& config, const Clock& clock);
+  Status FindRagged(bool declared, const ProbeReport& probe);
+  Status Named(const Status& status) const;
 
   std::string name_;
   std::int64_t version_ = 0;
   std::string version_text_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Pipeline> pipeline_;
+  Ragged ragged_;
+  std::string ragged_text_;
   WarmupReport warmup_;
   // Into the session, the report or the pipeline.
   std::span<const TensorSpec> inputs_;

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "batching/run_place.h"
 #include "model/batch_probe.h"
+#include "model/ragged_inputs.h"
 
 namespace penstock {
 namespace {
@@ -39,6 +40,7 @@ std::vector<std::int64_t> BatchSizes(std::int64_t limit) {
 struct Subject {
   Session& session;
   const Pipeline* pipeline = nullptr;
+  const Ragged* ragged = nullptr;
 };
 
 // A run of the model and of what stands behind it.
@@ -87,29 +89,63 @@ std::int64_t LargestBatch(const WarmupConfig& config, bool batchable, std::int64
   return size;
 }
 
-// Warms sizes up to `largest` until time is up, and fills durations. Returns the largest size that
-// may be used: `largest`, or the last that ran where a larger one failed.
+struct RunSize {
+  std::int64_t rows = 1;
+  std::int64_t length = 0;  // of ragged inputs; 0: there are none
+
+  std::int64_t work() const { return length == 0 ? rows : rows * length; }
+};
+
+// More rows first; then, of ragged inputs, longer ones: what a run takes goes by both.
+std::vector<RunSize> RunSizes(std::int64_t rows_max, bool ragged) {
+  constexpr std::int64_t kLengthMax = 4096;
+  std::vector<RunSize> sizes;
+  for (const std::int64_t rows : BatchSizes(rows_max)) {
+    sizes.push_back({.rows = rows, .length = ragged ? kRunLengthMin : 0});
+  }
+  for (std::int64_t length = 2 * kRunLengthMin; ragged && length <= kLengthMax; length *= 2) {
+    sizes.push_back({.rows = rows_max, .length = length});
+  }
+  return sizes;
+}
+
+// Warms sizes up to `largest` until time is up, and fills durations. Returns the most rows that may
+// be used: `largest`, or those of the last size that ran where a larger one failed.
 std::int64_t Measure(const Subject& subject, ProbeInputs::Recipe recipe, std::int64_t largest,
                      const Clock& clock, WarmupReport& report) {
   Session& session = subject.session;
   PipelineWork work;
   const TimeNs prepare = MeasurePrepare(subject, clock);
-  const std::int64_t row_bytes = std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), recipe));
   const TimeNs start = clock.Now();
-  for (const std::int64_t size : BatchSizes(largest)) {
-    if (size > 1 && size > kWarmBytesMax / row_bytes) break;
-    const ProbeInputs inputs(session.inputs(), recipe, size);
+  std::int64_t rows = 1;
+  for (const RunSize& size : RunSizes(largest, subject.ragged != nullptr)) {
+    const std::vector<TensorSpec> specs = WithLength(session.inputs(), subject.ragged, size.length);
+    const std::int64_t row_bytes = std::max<std::int64_t>(1, ProbeRowBytes(specs, recipe));
+    if (size.rows > 1 && size.rows > kWarmBytesMax / row_bytes) break;
+    const ProbeInputs inputs(specs, recipe, size.rows);
     const Result<TimeNs> duration =
         Least(clock, [&] { return RunOnce(subject, inputs.views(), work); });
+    if (!duration.ok() && size.length > kRunLengthMin) break;  // longer than the model takes
     if (!duration.ok()) {
-      report.batchable_reason = StrCat("a run of ", size, size == 1 ? " row" : " rows",
+      report.batchable_reason = StrCat("a run of ", size.rows, size.rows == 1 ? " row" : " rows",
                                        " fails: ", duration.status().message());
-      return report.durations.empty() ? 1 : report.durations.back().first;
+      return rows;
     }
-    report.durations.emplace_back(size, duration.value() + size * prepare);
+    rows = size.rows;
+    report.durations.emplace_back(size.work(), duration.value() + size.rows * prepare);
     if (duration.value() > kLongRun || clock.Now() - start >= kTimeTotal) break;
   }
   return largest;
+}
+
+// Of a ragged model: how much of what may be grouped is worth it, and the rows that come with it.
+void LimitWork(const WarmupConfig& config, WarmupReport& report) {
+  report.work_max = std::max(ChooseMaxBatchSize(report.durations), kRunLengthMin);
+  if (config.max_batch_size > 0) {
+    report.work_max = std::max(report.work_max, report.max_batch_size * kRunLengthMin);
+  } else {
+    report.max_batch_size = std::max<std::int64_t>(report.work_max / kRunLengthMin, 1);
+  }
 }
 
 bool DimsFixed(const Session& session, bool batchable) {
@@ -197,14 +233,16 @@ Result<WarmupReport> WarmUp(Session& session, const ProbeReport& probe, const Pi
     const std::int64_t row_bytes =
         std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), probe.recipe));
     const std::int64_t usable =
-        Measure({.session = session, .pipeline = pipeline}, probe.recipe,
+        Measure({.session = session, .pipeline = pipeline, .ragged = config.ragged}, probe.recipe,
                 LargestBatch(config, probe.batchable, row_bytes), clock, report);
     const bool chosen = config.max_batch_size == 0;
     report.max_batch_size = chosen ? ChooseMaxBatchSize(report.durations) : usable;
+    report.work_max = report.max_batch_size;
+    if (config.ragged != nullptr) LimitWork(config, report);
   }
   if (!report.durations.empty()) report.l1_ns = report.durations.front().second;
   for (const auto& [rows, duration] : report.durations) {
-    if (rows <= report.max_batch_size) report.lmax_ns = duration;
+    if (rows <= report.work_max) report.lmax_ns = duration;
   }
   ExecutionChoice choice = ChooseExecution({
       .asked = config.execution,

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "batching/ragged.h"
 #include "batching/service_time.h"
 #include "model/batch_probe.h"
 #include "pipeline/pipeline.h"
@@ -27,6 +28,7 @@ struct WarmupConfig {
   enum class Execution { kAuto, kInline, kPool } execution = Execution::kAuto;
   // False where the session computes on a device: a loop must never wait for one.
   bool runs_on_cpu = true;
+  const Ragged* ragged = nullptr;  // inputs that differ in length; null where there are none
 };
 
 struct WarmupReport {
@@ -35,6 +37,9 @@ struct WarmupReport {
   std::string probe_note;        // what the probe had to use instead of its first choice, and why
   std::vector<TensorSpec> outputs;  // as declared, with -1 where the model did not keep to it
   std::int64_t max_batch_size = 1;
+  // Of a ragged model: the most that is grouped into one run, as QueueEntry::work counts it. That
+  // is what `durations` are measured in, then.
+  std::int64_t work_max = 1;
   bool run_inline = false;
   bool stays_inline = false;     // whatever becomes of its runs: it was asked for
   std::string execution_reason;  // one sentence, always there

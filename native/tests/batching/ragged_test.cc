@@ -105,6 +105,26 @@ TEST_F(GatherTest, Mask_IsMadeWhereItWasLeftOut) {
             (std::vector<std::int64_t>{1, 1, 0, 1, 1, 0, 1, 0, 1}));
 }
 
+TEST_F(GatherTest, PaddingBefore_IsPutThereAndCutFromThere) {
+  const Ragged ragged = {.inputs = {{.index = 0, .pad = ElementOf<float>(9), .before = true}},
+                         .outputs = {{.index = 0, .axes = 0b10}, {.index = 1, .axes = 0b110}}};
+  const Owned a(DataType::kFp32, {1, 2}, std::vector<float>{1, 2});
+  const Owned b(DataType::kFp32, {1, 3}, std::vector<float>{3, 4, 5});
+  const Gathered& gathered = Gather({{a.view}, {b.view}}, &ragged);
+  EXPECT_EQ(ValuesOf<float>(gathered.inputs[0].data), (std::vector<float>{9, 1, 2, 3, 4, 5}));
+  std::atomic<std::int64_t> live = 0;
+  const auto outputs = std::make_shared<FakeOutputs>(&live);
+  outputs->Add(DataType::kFp32, {2, 3}, std::vector<float>{0, 1, 2, 3, 4, 5});
+  std::vector<float> squares(18);
+  for (std::size_t i = 0; i < squares.size(); ++i) squares[i] = static_cast<float>(i);
+  outputs->Add(DataType::kFp32, {2, 3, 3}, squares);
+  const UnpaddedOutputs own(outputs, ragged, {.first = 0, .count = 1, .of = 2}, 2);
+  EXPECT_EQ(own.tensors()[0].shape, (Shape{1, 2}));
+  EXPECT_EQ(ValuesOf<float>(own.tensors()[0].data), (std::vector<float>{1, 2}));
+  EXPECT_EQ(own.tensors()[1].shape, (Shape{1, 2, 2}));
+  EXPECT_EQ(ValuesOf<float>(own.tensors()[1].data), (std::vector<float>{4, 5, 7, 8}));
+}
+
 TEST_F(GatherTest, WhatStandsInOnePiece_IsNotCopied) {
   const Owned rows(DataType::kFp32, {4, 2}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
   const auto part = [&rows](std::int64_t first, std::int64_t count) {

@@ -425,5 +425,38 @@ TEST(WarmUp, EveryDtype_IsProbed) {
   }
 }
 
+// Inputs of any length up to 100, which take 1 ms and 10 us for each element.
+TEST(WarmupTest, RaggedModel_IsTimedByRowsAndLength) {
+  ManualClock clock;
+  FakeSession session({Spec("x", {-1, -1})}, {Spec("y", {-1, -1})},
+                      [&clock](std::span<const TensorView> inputs, FakeOutputs& outputs) -> Status {
+                        const Shape& shape = inputs[0].shape;
+                        if (shape[1] > 100) return InvalidArgument("too long");
+                        clock.Advance(kMillisecond + shape[0] * shape[1] * 10 * kMicrosecond);
+                        outputs.Add(inputs[0].dtype, shape, inputs[0].data);
+                        return {};
+                      });
+  const Ragged ragged = {.inputs = {{.index = 0}}};
+  const auto report = [&](std::int64_t max_batch_size) {
+    Result<WarmupReport> warmed =
+        WarmUp(session, {.max_batch_size = max_batch_size, .ragged = &ragged}, clock);
+    CHECK(warmed.ok());
+    return std::move(warmed).value();
+  };
+  const WarmupReport chosen = report(0);
+  EXPECT_TRUE(chosen.batchable);
+  EXPECT_EQ(chosen.batchable_reason, "") << "that it takes no more than 100 is no fault";
+  for (const auto& [work, duration] : chosen.durations) {
+    EXPECT_EQ(duration, kMillisecond + work * 10 * kMicrosecond) << work;
+  }
+  // 1 ms is a tenth of what 1,000 elements take.
+  EXPECT_EQ(chosen.work_max, 1024);
+  EXPECT_EQ(chosen.max_batch_size, 1024 / kRunLengthMin);
+  const WarmupReport configured = report(4);
+  EXPECT_EQ(configured.max_batch_size, 4);
+  EXPECT_EQ(configured.durations.back().first, 4 * 64) << "longer ones were refused";
+  EXPECT_FALSE(chosen.run_inline);
+}
+
 }  // namespace
 }  // namespace penstock
