@@ -35,24 +35,26 @@ PriorityClass& BatchQueue::ClassOf(const QueueEntry& entry) {
   return classes_[static_cast<std::size_t>(entry.priority - kPriorityHighest)];
 }
 
-std::int64_t BatchQueue::RowsAhead(const QueueEntry& entry, TimeNs deadline) const {
+std::int64_t BatchQueue::RowsAhead(const QueueEntry& entry, const Flow& flow,
+                                   TimeNs deadline) const {
   std::int64_t ahead = 0;
   const auto own = static_cast<std::size_t>(entry.priority - kPriorityHighest);
   for (std::size_t i = 0; i < own; ++i) ahead += classes_[i].rows_waiting();
-  return ahead + classes_[own].RowsAhead(entry.client, deadline);
+  return ahead + classes_[own].RowsAhead(flow, deadline);
 }
 
 bool BatchQueue::StaleService(TimeNs now) const {
   return now - last_run_at_ > kServiceTimeTrusted;
 }
 
-Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const {
-  if (entry.deadline == kNever) return AdmitPatient(entry, facts);
-  facts.rows_ahead = RowsAhead(entry, kNever);
+Status BatchQueue::AdmitInTime(const QueueEntry& entry, const Flow& flow,
+                               AdmissionFacts& facts) const {
+  if (entry.deadline == kNever) return AdmitPatient(entry, flow, facts);
+  facts.rows_ahead = RowsAhead(entry, flow, kNever);
   TimeNs finish = PredictFinish(facts, entry.deadline, service_time_);
   if (InTime(finish, entry.deadline, facts.now)) return {};
   // Not behind all of its client's: once more, exactly.
-  facts.rows_ahead = RowsAhead(entry, entry.deadline);
+  facts.rows_ahead = RowsAhead(entry, flow, entry.deadline);
   finish = PredictFinish(facts, entry.deadline, service_time_);
   if (InTime(finish, entry.deadline, facts.now)) return {};
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
@@ -62,15 +64,16 @@ Status BatchQueue::AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) c
 
 // A client may take up eight times the room that is left, so that one alone never fills the queue
 // for all.
-bool BatchQueue::Full(const QueueEntry& entry) {
+bool BatchQueue::Full(const Flow& flow) const {
   constexpr std::int64_t kTimesTheRoom = 8;
   const std::int64_t room = options_.size_max - size_;
-  return ClassOf(entry).WaitingOf(entry.client) >= kTimesTheRoom * room;
+  return static_cast<std::int64_t>(flow.heap.size()) >= kTimesTheRoom * room;
 }
 
 // It would wait for as long as it takes; others could use what it occupies meanwhile.
-Status BatchQueue::AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) const {
-  facts.rows_ahead = RowsAhead(entry, kNever);
+Status BatchQueue::AdmitPatient(const QueueEntry& entry, const Flow& flow,
+                                AdmissionFacts& facts) const {
+  facts.rows_ahead = RowsAhead(entry, flow, kNever);
   const TimeNs wait = PredictWait(facts, service_time_);
   const TimeNs limit = WaitLimit(options_.wait_max, service_time_.Predict(facts.rows_max));
   if (wait <= limit) return {};
@@ -79,24 +82,29 @@ Status BatchQueue::AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) 
                                   limit / kMillisecond, " are waited (max_queue_time_ms)"));
 }
 
-Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double jitter) {
+Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
+  return Judge(entry, ClassOf(entry).FlowOf(entry.client), facts, jitter);
+}
+
+Status BatchQueue::Judge(QueueEntry& entry, const Flow& flow, const AdmissionFacts& asked,
+                         double jitter) {
   AdmissionFacts facts = asked;
   facts.rows = entry.work();
   facts.rows_max = RowsMax(asked.contended);
   facts.arrival_rate = arrival_rate_.At(facts.now);
   // What others will bring comes after it, and is left out where it would make it late.
-  if (ClassOf(entry).Modest(entry.client, facts.arrival_rate, facts.now)) facts.arrival_rate = 0;
+  if (ClassOf(entry).Modest(flow, facts.arrival_rate, facts.now)) facts.arrival_rate = 0;
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
     return DeadlineExceeded("the deadline had passed when the request arrived");
   }
-  if (Full(entry)) {
+  if (Full(flow)) {
     ++counts_.refused_full;
     facts.rows_ahead = rows_waiting();
     status = ResourceExhausted(StrCat("model '", options_.model, "': its queue is full"));
   } else if (const bool idle_and_unsure = empty() && StaleService(facts.now); !idle_and_unsure) {
-    status = AdmitInTime(entry, facts);
+    status = AdmitInTime(entry, flow, facts);
     if (!status.ok())
       ++(entry.deadline == kNever ? counts_.refused_delay : counts_.refused_deadline);
   }
@@ -106,9 +114,10 @@ Status BatchQueue::Judge(QueueEntry& entry, const AdmissionFacts& asked, double 
 
 Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter) {
   arrival_rate_.Note(entry.work(), facts.now);
-  ClassOf(entry).NoteArrival(entry, facts.now);
-  RETURN_IF_ERROR(Judge(entry, facts, jitter));
-  ClassOf(entry).Push(entry);
+  Flow& flow = ClassOf(entry).FlowOf(entry.client);
+  flow.arrivals.Note(entry.work(), facts.now);
+  RETURN_IF_ERROR(Judge(entry, flow, facts, jitter));
+  ClassOf(entry).Push(entry, flow);
   arrivals_.PushBack(entry);
   ++size_;
   return {};
@@ -150,10 +159,10 @@ PriorityClass* BatchQueue::FirstClass() {
 Status BatchQueue::FindFault(const QueueEntry& entry, TimeNs now) {
   if (entry.deadline <= now) {
     ++counts_.expired;
-    return DeadlineExceeded("the deadline passed while the request waited");
+    return ExpiredWaiting();
   }
   if (entry.deadline == kNever) {
-    QueueDelay& delay = ClassOf(entry).DelayOf(entry.client);
+    QueueDelay& delay = ClassOf(entry).FlowOf(entry.client).delay;
     if (!delay.Refuses(options_.delay_target, now - entry.enqueued_at, now)) return {};
     ++counts_.refused_delay;
     ClassOf(entry).Forgive(entry);

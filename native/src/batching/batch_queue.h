@@ -134,11 +134,12 @@ class BatchQueue final {
   QueueEntry* Pop(PriorityClass& from);
   void PutBack(QueueEntry& entry);
   std::int64_t RowsMax(bool contended) const;
-  Status AdmitInTime(const QueueEntry& entry, AdmissionFacts& facts) const;
-  Status AdmitPatient(const QueueEntry& entry, AdmissionFacts& facts) const;
-  std::int64_t RowsAhead(const QueueEntry& entry, TimeNs deadline) const;
+  Status Judge(QueueEntry& entry, const Flow& flow, const AdmissionFacts& facts, double jitter);
+  Status AdmitInTime(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;
+  Status AdmitPatient(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;
+  std::int64_t RowsAhead(const QueueEntry& entry, const Flow& flow, TimeNs deadline) const;
   bool StaleService(TimeNs now) const;
-  bool Full(const QueueEntry& entry);
+  bool Full(const Flow& flow) const;
   Status FindFault(const QueueEntry& entry, TimeNs now);
   void Refuse(QueueEntry& entry, Status status, Taken& taken);
   void Collect(PriorityClass& from, TimeNs now, Taken& taken);

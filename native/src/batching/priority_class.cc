@@ -9,14 +9,13 @@ bool PriorityClass::RunsBefore(const QueueEntry& a, const QueueEntry& b) {
   return std::pair(a.deadline, a.arrival_) < std::pair(b.deadline, b.arrival_);
 }
 
-void PriorityClass::Push(QueueEntry& entry) {
+void PriorityClass::Push(QueueEntry& entry, Flow& flow) {
   entry.arrival_ = ++arrivals_;
-  Insert(entry);
+  Insert(entry, flow);
 }
 
-void PriorityClass::Insert(QueueEntry& entry) {
+void PriorityClass::Insert(QueueEntry& entry, Flow& flow) {
   DCHECK(entry.flow_ == nullptr);
-  Flow& flow = FlowOf(entry.client);
   if (flow.heap.empty()) Activate(flow);
   entry.flow_ = &flow;
   flow.rows_waiting += entry.work();
@@ -52,28 +51,20 @@ QueueEntry* PriorityClass::Pop() {
 }
 
 void PriorityClass::PutBack(QueueEntry& entry) {
-  Insert(entry);
-  entry.flow_->rows_served -= entry.work();
+  Flow& flow = FlowOf(entry.client);
+  Insert(entry, flow);
+  flow.rows_served -= entry.work();
 }
 
-bool PriorityClass::Modest(std::uint64_t client, double arrival_rate, TimeNs now) const {
-  const Flow* const flow = Find(client);
-  const double own = flow == nullptr ? 0 : flow->arrivals.At(now);
-  return 2 * own * static_cast<double>(active_.size() + 1) < arrival_rate;
+bool PriorityClass::Modest(const Flow& flow, double arrival_rate, TimeNs now) const {
+  return 2 * flow.arrivals.At(now) * static_cast<double>(active_.size() + 1) < arrival_rate;
 }
 
-std::int64_t PriorityClass::WaitingOf(std::uint64_t client) const {
-  const Flow* const flow = Find(client);
-  return flow == nullptr ? 0 : static_cast<std::int64_t>(flow->heap.size());
-}
-
-std::int64_t PriorityClass::RowsAhead(std::uint64_t client, TimeNs deadline) const {
-  const Flow* const known = Find(client);
-  if (known == nullptr || known->heap.empty()) {
+std::int64_t PriorityClass::RowsAhead(const Flow& flow, TimeNs deadline) const {
+  if (flow.heap.empty()) {
     // Its turn comes before anyone's second.
     return std::min(rows_waiting_, static_cast<std::int64_t>(active_.size()));
   }
-  const Flow& flow = *known;
   std::int64_t own = flow.rows_waiting;
   if (deadline != kNever) {
     own = 0;

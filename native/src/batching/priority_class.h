@@ -32,7 +32,10 @@ class PriorityClass final {
   PriorityClass(const PriorityClass&) = delete;
   PriorityClass& operator=(const PriorityClass&) = delete;
 
-  void Push(QueueEntry& entry);
+  // The client's, or the one that it shares where there are many; stays until the next FlowOf.
+  Flow& FlowOf(std::uint64_t client);
+  // `flow`: of the entry's client.
+  void Push(QueueEntry& entry, Flow& flow);
   void Remove(QueueEntry& entry);
   // The next entry, charged to its client; null where there is none.
   QueueEntry* Pop();
@@ -40,32 +43,24 @@ class PriorityClass final {
   void PutBack(QueueEntry& entry);
   // An entry that was popped will never run: its client is not charged for it.
   void Forgive(const QueueEntry& entry) { FlowOf(entry.client).rows_served -= entry.work(); }
-  // Of the client, which has waited in a queue of its own.
-  QueueDelay& DelayOf(std::uint64_t client) { return FlowOf(client).delay; }
-  std::int64_t WaitingOf(std::uint64_t client) const;
-  // A call has arrived, whether it is queued or refused.
-  void NoteArrival(const QueueEntry& entry, TimeNs now) {
-    FlowOf(entry.client).arrivals.Note(entry.work(), now);
-  }
   // Whether the client asks for less than half of its fair share of `arrival_rate`.
-  bool Modest(std::uint64_t client, double arrival_rate, TimeNs now) const;
+  bool Modest(const Flow& flow, double arrival_rate, TimeNs now) const;
 
   bool empty() const { return active_.empty(); }
   std::int64_t rows_waiting() const { return rows_waiting_; }
-  // Rows that will be run before one of `client` with this deadline that came now: those of its own
+  // Rows that will be run before one of `flow` with this deadline that came now: those of its own
   // with an earlier deadline, and of each other client as many, if it has them. It looks at each of
   // the client's entries, but for kNever, which is behind all of them.
-  std::int64_t RowsAhead(std::uint64_t client, TimeNs deadline) const;
+  std::int64_t RowsAhead(const Flow& flow, TimeNs deadline) const;
 
  private:
   // Clients that are told apart. More of them share.
   static constexpr std::size_t kFlowsMax = 1024;
 
-  void Insert(QueueEntry& entry);
+  void Insert(QueueEntry& entry, Flow& flow);
   static bool RunsBefore(const QueueEntry& a, const QueueEntry& b);
-  // The client's, or the one that it shares; null where there is none yet.
+  // Null where there is none yet.
   Flow* Find(std::uint64_t client) const;
-  Flow& FlowOf(std::uint64_t client);
   void ForgetIdleFlows();
   void Activate(Flow& flow);
   void Deactivate(Flow& flow);

@@ -78,4 +78,9 @@ class QueueEntry : public ListLink<QueueEntry>, public MailboxItem {
 
 using EntryList = IntrusiveList<QueueEntry, QueueEntry>;
 
+// What becomes of an entry whose deadline passes in a queue, whichever it is.
+inline Status ExpiredWaiting() {
+  return DeadlineExceeded("the deadline passed while the request waited");
+}
+
 }  // namespace penstock

@@ -285,7 +285,7 @@ bool EngineCall::Impl::Wait(std::chrono::milliseconds patience) {
 
 bool EngineCall::Impl::Expire() {
   if (deadline == kNever || deadline > engine_->clock().Now()) return false;
-  Fail(DeadlineExceeded("the deadline passed while the request waited"));
+  Fail(ExpiredWaiting());
   return true;
 }
 

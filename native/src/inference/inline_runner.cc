@@ -103,7 +103,7 @@ void InlineRunner::RunInline(Pending& pending, TimeNs& now, Budget& budget) {
     EntryList expired;
     TakeBatch(pending.entries, limits, now, batch_, expired);
     while (QueueEntry* entry = expired.PopFront()) {
-      entry->result.status = DeadlineExceeded("the deadline passed while the request waited");
+      entry->result.status = ExpiredWaiting();
       entry->Deliver();
     }
     if (batch_.empty()) continue;

@@ -21,7 +21,7 @@ class PriorityClassTest : public testing::Test {
     entry.deadline = deadline;
     entry.rows = rows;
     entry.enqueued_at = static_cast<TimeNs>(entries_.size());
-    waiting_.Push(entry);
+    waiting_.Push(entry, waiting_.FlowOf(client));
     return entry;
   }
   // Their clients, in the order in which they are popped.
@@ -96,13 +96,14 @@ TEST_F(PriorityClassTest, PutBack_GivesTheTurnBack) {
 }
 
 TEST_F(PriorityClassTest, RowsAhead_IsWhatRunsBefore) {
-  EXPECT_EQ(waiting_.RowsAhead(1, kNever), 0);
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(1), kNever), 0);
   for (int i = 0; i < 30; ++i) Push(9, 1000);
-  EXPECT_EQ(waiting_.RowsAhead(9, kNever), 30);
-  EXPECT_EQ(waiting_.RowsAhead(9, 500), 0) << "earlier than all of its own";
-  EXPECT_EQ(waiting_.RowsAhead(1, kNever), 1) << "another client's next turn at most";
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(9), kNever), 30);
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(9), 500), 0) << "earlier than all of its own";
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(1), kNever), 1)
+      << "another client's next turn at most";
   for (int i = 0; i < 2; ++i) Push(1, 1000);
-  EXPECT_EQ(waiting_.RowsAhead(1, kNever), 2 + 3);
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(1), kNever), 2 + 3);
   PopClients(32);
 }
 
@@ -141,7 +142,7 @@ TEST_F(PriorityClassTest, ClientThatShares_HasTheOthersRowsAhead) {
   for (std::uint64_t client = 0; client < 1024; ++client) Push(client);
   Push(5000);
   Push(5000);
-  EXPECT_EQ(waiting_.RowsAhead(5000, kNever), 1023 + 3);
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(5000), kNever), 1023 + 3);
 }
 
 }  // namespace
