@@ -10,8 +10,10 @@ from typing import Any
 
 import grpc
 import numpy as np
+import onnx
 import pytest
 import tritonclient.grpc
+from bert_graph import IR_VERSION, OPSET
 from numpy.typing import NDArray
 from penstock.preprocess import Pipeline
 from penstock.tokenizer import Tokenizer
@@ -20,6 +22,7 @@ from support.raw_http2 import RawHttp2
 
 SEED = 20261121
 TIMEOUT_S = 60.0
+ROUNDS_MAX = 20
 OK, INVALID_ARGUMENT = 0, 3
 MEBIBYTE = 1 << 20
 
@@ -100,6 +103,22 @@ def test_texts_of_all_lengths_in_parallel_equal_each_alone(
         answers = list(threads.map(ask, rows))
     for row, answer in zip(rows, answers, strict=True):
         assert_answer(answer, repository, row)
+
+
+def test_texts_of_other_lengths_share_a_run(server: Any, repository: Path) -> None:
+    """No two are as long as each other, so that what runs together was padded."""
+    rows = [b" ".join([b"a"] * count) for count in range(1, 13)]
+    with RawHttp2(server.address) as raw:
+        raw.barrier()
+        for _ in range(ROUNDS_MAX):
+            answers = raw_http2.ask_at_once(raw, [request_of(row) for row in rows])
+            responses = [infer.parse_response(answer.data) for answer in answers]
+            for row, response in zip(rows, responses, strict=True):
+                assert_answer(response, repository, row)
+            together = [r.parameters["penstock_batch_size"].int64_param for r in responses]
+            if max(together) > 1:
+                return
+    pytest.fail(f"each text ran alone in {ROUNDS_MAX} rounds")
 
 
 def test_rows_of_one_request_equal_each_alone(server: Any, connect: Any, repository: Path) -> None:
@@ -195,6 +214,56 @@ def test_pairs_are_two_inputs(start_server: Any, connect: Any, tmp_path: Path) -
     assert inputs["token_type_ids"].any()
     wanted = infer.run_reference(folder / "1/model.onnx", inputs)["last_hidden_state"]
     assert_close(got, wanted)
+
+
+def test_two_texts_of_a_request_keep_their_own_lengths(start_server: Any, tmp_path: Path) -> None:
+    """Two steps make ids of two lengths, which no padding brings to one: they run apart."""
+    write_two_towers(tmp_path)
+    server = start_server(tmp_path)
+    pairs = [(b"a " * left, b"b " * right) for left in (1, 5, 9) for right in (2, 7, 12)]
+    requests = [
+        infer.make_request("towers", {"left": column([left]), "right": column([right])})
+        for left, right in pairs
+    ]
+    with RawHttp2(server.address) as raw:
+        raw.barrier()
+        answers = raw_http2.ask_at_once(raw, requests)
+    tokenizer = Tokenizer.from_file(tmp_path / "towers/tokenizer.json")
+    for (left, right), answer in zip(pairs, answers, strict=True):
+        assert answer.status == OK, answer
+        sums = [tokenizer([text])["input_ids"].sum() for text in (left, right)]
+        got = infer.arrays_of(infer.parse_response(answer.data))["difference"]
+        assert got.tolist() == [sums[0] - sums[1]]
+
+
+def write_two_towers(repository: Path) -> None:
+    """repository/towers: the sum of one text's ids less that of another's."""
+    folder = made_bert.write_bert(repository).rename(repository / "towers")
+    nodes = [
+        onnx.helper.make_node("ReduceSum", [name, "axes"], [f"{name}_sum"], keepdims=0)
+        for name in ("left_ids", "right_ids")
+    ]
+    nodes.append(onnx.helper.make_node("Sub", ["left_ids_sum", "right_ids_sum"], ["difference"]))
+    int64 = onnx.TensorProto.INT64
+    graph = onnx.helper.make_graph(
+        nodes,
+        "towers",
+        [
+            onnx.helper.make_tensor_value_info("left_ids", int64, ["rows", "left"]),
+            onnx.helper.make_tensor_value_info("right_ids", int64, ["rows", "right"]),
+        ],
+        [onnx.helper.make_tensor_value_info("difference", int64, ["rows"])],
+        [onnx.numpy_helper.from_array(np.array([1]), "axes")],
+    )
+    opset = [onnx.helper.make_opsetid("", OPSET)]
+    model = onnx.helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opset)
+    onnx.save(model, folder / "1/model.onnx")
+    step = "steps: [{tokenize: {file: tokenizer.json}}]"
+    (folder / "model.yaml").write_text(
+        "preprocessing:\n"
+        f"  - {{from: left, to: left_ids, {step}}}\n"
+        f"  - {{from: right, to: right_ids, {step}}}\n"
+    )
 
 
 def test_declaration_in_process_gives_what_the_tokenizer_gives(repository: Path) -> None:

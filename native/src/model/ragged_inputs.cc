@@ -139,6 +139,7 @@ Result<Ragged> ResolveRagged(std::span<const RaggedDeclaration> declared,
 
 Ragged RaggedOf(const Pipeline& pipeline, std::span<const TensorSpec> inputs) {
   Ragged ragged;
+  if (!pipeline.makes_one_length()) return ragged;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TransformPort& made = pipeline.made(i);
     if (!made.padding.has_value()) continue;

@@ -102,6 +102,13 @@ std::int64_t Pipeline::EstimateLength(std::span<const TensorView> inputs) const 
   return length;
 }
 
+bool Pipeline::makes_one_length() const {
+  const auto has_length = [this](std::size_t input) { return made_[input].padding.has_value(); };
+  return 1 == std::ranges::count_if(before_, [&has_length](const Before& before) {
+           return std::ranges::any_of(before.to, has_length);
+         });
+}
+
 std::optional<std::size_t> Pipeline::AnswerOf(std::size_t model_output) const {
   if (!finishes()) return model_output;
   const auto found = std::ranges::find(output_passes_, model_output, &Pass::from);

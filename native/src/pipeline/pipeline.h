@@ -66,6 +66,8 @@ class Pipeline final {
   std::int64_t EstimateLength(std::span<const TensorView> inputs) const;
   // What is made for one of the model's inputs; its dtype is kInvalid where clients send that.
   const TransformPort& made(std::size_t model_input) const { return made_[model_input]; }
+  // One chain alone makes tensors whose length each request decides: they all have the same.
+  bool makes_one_length() const;
   // Where one of the model's outputs stands among outputs(); nothing where a chain takes it.
   std::optional<std::size_t> AnswerOf(std::size_t model_output) const;
   // Its cost is a few microseconds a row, whatever is sent.
