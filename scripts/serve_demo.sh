@@ -17,11 +17,11 @@ explain() {
       echo "Penstock serves the digits models at ${address}; Ctrl-C stops it."
       echo "Send it a handwritten digit from another terminal:"
       echo
-      echo "  cd $(pwd) && .venv/bin/python examples/digits/send.py ${address}"
+      echo "  cd $(pwd) && .venv/bin/python examples/digits/send.py --address ${address}"
       echo
       echo "or the picture of one, a PNG or JPEG:"
       echo
-      echo "  cd $(pwd) && .venv/bin/python examples/digits/send_picture.py --server ${address}"
+      echo "  cd $(pwd) && .venv/bin/python examples/digits/send_picture.py --address ${address}"
       echo
     fi
   done

@@ -1,7 +1,7 @@
 """Sends a scan of a digit to the demo server and prints what the model sees in it.
 
-    make serve                                              # in one terminal
-    python examples/digits/send.py [ADDRESS] [--scan 0]     # in another; there are 30 scans
+    make serve                                                   # in one terminal
+    python examples/digits/send.py [--scan 0] [--address ...]    # in another; there are 30 scans
 
 The scans are real and were held out of training. Needs penstock-client (and with it NumPy) only.
 """
@@ -25,7 +25,7 @@ PIXEL_MAX = 16
 def main() -> int:
     samples = json.loads(SAMPLES_PATH.read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(description="Send a held-out digit to a Penstock server.")
-    parser.add_argument("address", nargs="?", default="127.0.0.1:8001", help="%(default)s")
+    parser.add_argument("--address", default="127.0.0.1:8001", help="%(default)s")
     parser.add_argument(
         "--scan",
         type=int,

@@ -1,7 +1,7 @@
 """Sends rows of a table, texts and gaps among them, and compares the answers with scikit-learn's.
 
-    penstock serve examples/tabular/models               # in one terminal
-    python examples/tabular/send.py [ADDRESS]            # in another
+    penstock serve examples/tabular/models                    # in one terminal
+    python examples/tabular/send.py [--address ...]           # in another
 
 The rows of held_out.json were held out of training. Needs penstock-client (and with it NumPy) only.
 """
@@ -23,7 +23,7 @@ TOLERANCE = 1e-5
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Send rows of a table to a Penstock server.")
-    parser.add_argument("address", nargs="?", default="127.0.0.1:8001", help="%(default)s")
+    parser.add_argument("--address", default="127.0.0.1:8001", help="%(default)s")
     arguments = parser.parse_args()
     samples = json.loads(SAMPLES_PATH.read_text(encoding="utf-8"))
     rows = [sample["row"] for sample in samples]  # a DataFrame would do as well

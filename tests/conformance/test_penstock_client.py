@@ -120,7 +120,10 @@ def test_demo_sender_prints_what_the_model_sees(start_server: Any) -> None:
     samples = json.loads((DIGITS / "held_out.json").read_text())
     for scan in (0, 10, 29):
         finished = subprocess.run(
-            [sys.executable, str(DIGITS / "send.py"), server.address, "--scan", str(scan)],
+            [
+                *(sys.executable, str(DIGITS / "send.py")),
+                *("--address", server.address, "--scan", str(scan)),
+            ],
             capture_output=True,
             text=True,
             timeout=120,

@@ -347,7 +347,7 @@ def test_digit_example_sees_what_its_pictures_show(start_server: Any) -> None:
         finished = subprocess.run(
             [
                 *(sys.executable, example / "send_picture.py", example / f"{name}.png"),
-                *("--server", server.address),
+                *("--address", server.address),
             ],
             capture_output=True,
             text=True,
@@ -355,3 +355,24 @@ def test_digit_example_sees_what_its_pictures_show(start_server: Any) -> None:
             check=True,
         )
         assert finished.stdout.startswith(f"the model sees a {digit} (probability ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.png"], "nowhere.png: No such file or directory\n"),
+        (["--address", "127.0.0.1:1"], "127.0.0.1:1: "),
+    ],
+)
+def test_picture_sender_says_in_one_line_what_is_missing(arguments: list[str], says: str) -> None:
+    sender = Path(__file__).resolve().parents[2] / "examples/digits/send_picture.py"
+    finished = subprocess.run(
+        [sys.executable, sender, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr.startswith(says)
+    assert finished.stderr.count("\n") == 1

@@ -80,7 +80,7 @@ def served(start_shared_server: Any) -> Any:
 
 
 def test_example_sends_rows_and_gets_what_scikit_learn_predicts(served: Any) -> None:
-    done = run(EXAMPLE / "send.py", served.address)
+    done = run(EXAMPLE / "send.py", "--address", served.address)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("20 rows, at most ")
 
