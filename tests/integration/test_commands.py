@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from penstock.commands.infer import read_inputs
+from penstock_client import TensorMetadata
 from support import infer
 
 TIMEOUT_S = 60.0
@@ -107,10 +109,23 @@ def test_infer_saved_output_is_the_array(served: Any, tmp_path: Path) -> None:
     assert readable.startswith("y FP32 [1,10]\n[[")
 
 
-def test_infer_strings_and_files_travel_as_bytes(served: Any, tmp_path: Path) -> None:
+def test_infer_strings_travel_as_bytes(served: Any) -> None:
     address = ("--address", served.address, "--json")
     text = run("infer", "identity_bytes", *address, "--input", 'x=[["caf\u00e9", "", "b"]]')
     assert json.loads(text)["outputs"][0]["data"] == ["caf\u00e9", "", "b"]
+
+
+def test_infer_a_picture_and_a_text_are_the_element_of_a_bytes_input(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    for text, expected in (
+        ("caf\u00e9, 1 o'clock", "caf\u00e9, 1 o'clock".encode()),
+        ("5", b"5"),
+        ("", b""),
+        (f"@{tmp_path / 'picture.png'}", b"\x89PNG"),
+    ):
+        declared = TensorMetadata(name="x", datatype="BYTES", shape=(-1,))
+        [array] = read_inputs([("x", text)], [declared]).values()
+        assert array.tolist() == [expected]
 
 
 def test_infer_bf16_from_json(served: Any) -> None:

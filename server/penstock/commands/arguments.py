@@ -23,10 +23,12 @@ values of --input:
   x=@file.json   a JSON file, as nested lists, made an array of the model's datatype
   x=JSON         the same on the command line: x=[[1,2,3]]
   x=@file        any other file: its bytes as the only element of a BYTES input
+  x=text         for a BYTES input: its only element
 
 examples:
   penstock infer digits --input image=@scan.npy
-  penstock infer texts --input 'text=[["hello"]]' --address 10.0.0.5:8001 --json
+  penstock infer digit_pictures --input picture=@seven.png
+  penstock infer minilm --input 'text=A sentence.' --address 10.0.0.5:8001 --json
 """
 
 

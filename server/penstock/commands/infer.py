@@ -76,6 +76,8 @@ def _read_value(name: str, text: str, declared: TensorMetadata) -> NDArray[Any]:
     import numpy
 
     if not text.startswith("@"):
+        if declared.datatype == "BYTES" and not text.startswith("["):
+            return _one_element(text.encode("utf-8", "surrogateescape"), declared)
         return _array_of_json(name, text, declared)
     path = Path(text[1:])
     try:
@@ -91,6 +93,12 @@ def _read_value(name: str, text: str, declared: TensorMetadata) -> NDArray[Any]:
         raise CommandError(
             f"--input {name}: {path}: a .npy or .json file is needed for {declared.datatype}"
         )
+    return _one_element(content, declared)
+
+
+def _one_element(content: bytes, declared: TensorMetadata) -> NDArray[Any]:
+    import numpy
+
     element: NDArray[Any] = numpy.empty((1,) * max(1, len(declared.shape)), dtype=object)
     element.flat[0] = content
     return element
