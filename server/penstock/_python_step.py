@@ -29,7 +29,6 @@ __all__ = ["PYTHON", "PythonStep", "TensorDeclaration"]
 _Function = Callable[..., Any]
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_INVALID_ARGUMENT = 3
 _INTERNAL = 13
 _JOIN_S = 1.0
 
@@ -110,7 +109,7 @@ def _compute(
         made = function(*arrays)
         fault = batch.finish(list(made) if isinstance(made, tuple | list) else [made])
     except InvalidRequestError as error:
-        batch.fail(_INVALID_ARGUMENT, str(error))
+        batch.fail(InvalidRequestError.code, str(error))
     except BaseException as error:
         # What it says may hold paths or other calls' data: the operator's, not the client's.
         _logger.exception("the Python step %s failed", name)

@@ -105,7 +105,7 @@ class Engine(EndsWithItsBlock, _core.Engine):
                 return await pending.future
         except TimeoutError:
             self.cancel(pending)
-            raise DeadlineError(_DEADLINE_EXCEEDED, "the deadline passed") from None
+            raise DeadlineError("the deadline passed") from None
         except asyncio.CancelledError:
             self.cancel(pending)
             raise
@@ -136,9 +136,6 @@ class Engine(EndsWithItsBlock, _core.Engine):
                 )
                 thread.start()
                 self._dispatcher = thread
-
-
-_DEADLINE_EXCEEDED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -74,43 +74,56 @@ class ServerError(PenstockError):
 class InferError(PenstockError):
     """A call of an Engine failed; code is a canonical gRPC status code."""
 
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    code: int = 2  # UNKNOWN
 
 
 class InvalidRequestError(InferError):
-    """The tensors are not what the model takes: INVALID_ARGUMENT."""
+    """The tensors are not what the model takes: INVALID_ARGUMENT. A Python step may raise it."""
+
+    code = 3
 
 
 class NotFoundError(InferError):
     """No such model or version: NOT_FOUND."""
 
+    code = 5
+
 
 class DeadlineError(InferError):
     """The call's turn did not come within its timeout: DEADLINE_EXCEEDED."""
+
+    code = 4
 
 
 class OverloadedError(InferError):
     """The model's queue is full: RESOURCE_EXHAUSTED."""
 
+    code = 8
+
 
 class UnavailableError(InferError):
     """The engine is closed: UNAVAILABLE."""
 
+    code = 14
 
-_INFER_ERRORS: dict[int, type[InferError]] = {
-    3: InvalidRequestError,
-    4: DeadlineError,
-    5: NotFoundError,
-    8: OverloadedError,
-    14: UnavailableError,
+
+_KINDS: dict[int, type[InferError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidRequestError,
+        NotFoundError,
+        DeadlineError,
+        OverloadedError,
+        UnavailableError,
+    )
 }
 
 
 def make_infer_error(code: int, message: str) -> InferError:
     """The kind that stands for a canonical code. The core calls it."""
-    return _INFER_ERRORS.get(code, InferError)(code, message)
+    error = _KINDS.get(code, InferError)(message)
+    error.code = code
+    return error
 
 
 def start_error(error: Exception) -> ServerError:

@@ -44,7 +44,7 @@ def parse(texts, factor):
         if text == b"bug":
             raise ValueError("/secret/path: " + text.decode())
         if text == b"bad":
-            raise InvalidRequestError(3, f"row {row}: no numbers")
+            raise InvalidRequestError(f"row {row}: no numbers")
         if text == b"narrow":
             return np.zeros((len(texts), 3), np.float32)
         if text == b"wide":
