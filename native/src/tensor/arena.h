@@ -1,5 +1,5 @@
-// Memory for the tensors that one run makes on its way: handed out piece by piece, taken back all at
-// once. One thread at a time.
+// Memory for the tensors that one run makes on its way: handed out piece by piece, taken back all
+// at once. One thread at a time.
 #pragma once
 
 #include <cstddef>
