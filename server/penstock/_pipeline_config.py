@@ -5,7 +5,8 @@ Every complaint begins with the key's path: `preprocessing[0].steps[1].resize.fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from penstock import _core
 from penstock._image_steps import IMAGE
 from penstock._post_steps import POST
+from penstock._problems import describe_problems
 from penstock._python_step import PYTHON
 from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
 from penstock._tabular_steps import TABULAR
@@ -79,15 +81,17 @@ def _read_chain(chain: object, key: str, folder: Path, where: str) -> _core.Pipe
         raise ConfigError(f"{where}: expected from, to and steps, got {chain!r}")
     for name in chain:
         if name not in _CHAIN_KEYS:
-            raise ConfigError(f"{where}.{name}: unknown key; known are {', '.join(_CHAIN_KEYS)}")
+            raise ConfigError(
+                f"{where}.{name}: unknown setting; known are {', '.join(_CHAIN_KEYS)}"
+            )
     place = ChainPlace(
         from_=_read_names(chain.get("from"), f"{where}.from"),
         to=_read_names(chain.get("to"), f"{where}.to"),
         folder=folder,
+        before=key == "preprocessing",
     )
-    family, names, steps = read_steps(chain.get("steps"), f"{where}.steps")
-    allowed = {"preprocessing": family.before, "postprocessing": family.behind}
-    if not allowed.get(key, True):
+    family, names, steps = read_steps(chain.get("steps", ()), f"{where}.steps", key)
+    if not _may_stand(family, key):
         other = "behind" if key == "preprocessing" else "before"
         raise ConfigError(f"{where}.steps[0].{names[0]}: stands {other} a model only")
     return _core.PipelineChain(
@@ -110,21 +114,28 @@ def _read_names(names: object, where: str) -> tuple[str, ...]:
     return tuple(several)
 
 
-def read_steps(config: object, where: str) -> tuple[StepFamily, list[str], list[Any]]:
-    """A list of steps, checked each for itself: their family, their names and their settings."""
+def _may_stand(family: StepFamily, key: str) -> bool:
+    return {"preprocessing": family.before, "postprocessing": family.behind}.get(key, True)
+
+
+def read_steps(
+    config: object, where: str, key: str = ""
+) -> tuple[StepFamily, list[str], list[Any]]:
+    """A list of steps, checked each for itself: their family, their names and their settings.
+    key: as for read_chains."""
     if isinstance(config, str | bytes) or not isinstance(config, Sequence):
         raise ConfigError(f"{where}: expected a list of steps, got {type(config).__name__}")
     if not config:
         raise ConfigError(f"{where}: there is no step")
     names: list[str] = []
     steps: list[Step] = []
-    family = _family_of(config[0], f"{where}[0]")
+    family = _family_of(config[0], f"{where}[0]", key)
     for index, entry in enumerate(config):
         name = _name_of(entry, f"{where}[{index}]")
         if name not in family.steps:
             if any(name in other.steps for other in _FAMILIES):
                 raise ConfigError(f"{where}[{index}]: {name} cannot stand behind {names[0]}")
-            raise _unknown_step(f"{where}[{index}]", name, family.steps)
+            raise _unknown_step(f"{where}[{index}]", name, [family])
         names.append(name)
         steps.append(_read_step(family.steps[name], entry[name], f"{where}[{index}].{name}"))
     return family, names, steps
@@ -132,20 +143,24 @@ def read_steps(config: object, where: str) -> tuple[StepFamily, list[str], list[
 
 def _name_of(entry: object, where: str) -> str:
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise ConfigError(f"{where}: expected one step's name with its settings")
+        raise ConfigError(
+            f"{where}: expected one step's name with its settings, such as `softmax: {{}}`, "
+            f"got {entry!r}"
+        )
     return str(next(iter(entry)))
 
 
-def _family_of(entry: object, where: str) -> StepFamily:
+def _family_of(entry: object, where: str, key: str) -> StepFamily:
     name = _name_of(entry, where)
     for family in _FAMILIES:
         if name in family.steps:
             return family
-    raise _unknown_step(where, name, (step for family in _FAMILIES for step in family.steps))
+    raise _unknown_step(where, name, [each for each in _FAMILIES if _may_stand(each, key)])
 
 
-def _unknown_step(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    return ConfigError(f"{where}: unknown step {name!r}; known: {', '.join(known)}")
+def _unknown_step(where: str, name: str, families: Sequence[StepFamily]) -> ConfigError:
+    known = ", ".join(step for family in families for step in family.steps)
+    return ConfigError(f"{where}: unknown step {name!r}; known: {known}")
 
 
 def _read_step(kind: type[Step], settings: object, where: str) -> Step:
@@ -154,10 +169,7 @@ def _read_step(kind: type[Step], settings: object, where: str) -> Step:
     try:
         return kind.model_validate(dict(settings or {}))
     except ValidationError as error:
-        problems = (
-            _problem(where, kind.model_fields, detail) for detail in error.errors(include_url=False)
-        )
-        raise ConfigError("; ".join(problems)) from None
+        raise ConfigError(describe_problems(error, kind, settings or {}, where)) from None
 
 
 def _compile(
@@ -168,18 +180,14 @@ def _compile(
     except StepConfigError as fault:
         key = f".{fault.key}" if fault.key else ""
         path = f"{where}[{fault.step}].{names[fault.step]}{key}"
-        raise ConfigError(f"{path}: {fault.message}") from None
+        raise ConfigError(_located(path, steps[fault.step], fault.message)) from None
     except _core.StepError as error:
         index, message = error.args
-        raise ConfigError(f"{where}[{index}].{names[index]}: {message}") from None
+        path = f"{where}[{index}].{names[index]}"
+        raise ConfigError(_located(path, steps[index], message)) from None
 
 
-def _problem(where: str, known: Mapping[str, object], detail: Mapping[str, Any]) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-    key = "".join([where, *parts])
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown setting; known are {', '.join(known)}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return (
-        f"{key}: {message}" if not detail["loc"] else f"{key}: {message}, got {detail['input']!r}"
-    )
+def _located(path: str, step: Step, message: str) -> str:
+    """Where a message begins with one of the step's keys (`features[0]: ...`), the path goes on."""
+    key = re.match(r"(\w+)[\[.:]", message)
+    return f"{path}{'.' if key and key[1] in type(step).model_fields else ': '}{message}"

@@ -168,6 +168,10 @@ def _compile(steps: Sequence[PythonStep], place: ChainPlace) -> _core.Transform:
     if len(steps) > 1:
         raise StepConfigError(1, "stands alone; one function calls the other")
     step = steps[0]
+    if place.before and not step.inputs:
+        raise StepConfigError(
+            0, f"before a model one for each of {', '.join(place.from_)} is needed", "inputs"
+        )
     try:
         function = _find_function(step.function, place.folder)
     except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock import _core
+from penstock._problems import describe_problems
 from penstock.errors import ConfigError
 
 __all__ = ["read_ragged"]
@@ -38,18 +39,7 @@ def _read(entry: object, where: str) -> _core.RaggedDeclaration:
     try:
         given = _RaggedInput.model_validate(dict(entry))
     except ValidationError as error:
-        problems = "; ".join(
-            _problem(where, detail["loc"], detail["type"], detail["msg"])
-            for detail in error.errors(include_url=False)
-        )
-        raise ConfigError(problems) from None
+        raise ConfigError(describe_problems(error, _RaggedInput, entry, where)) from None
     return _core.RaggedDeclaration(
         input=given.input, axis=given.axis, pad=given.pad, mask=given.mask or ""
     )
-
-
-def _problem(where: str, location: Sequence[object], kind: str, message: str) -> str:
-    key = ".".join([where, *(str(part) for part in location)])
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key; known are {', '.join(_RaggedInput.model_fields)}"
-    return f"{key}: {message}"

@@ -26,11 +26,13 @@ class Step(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPlace:
-    """What a chain stands between, and where files that its steps name are looked for."""
+    """What a chain stands between, where files that its steps name are looked for, and whether a
+    model stands behind it."""
 
     from_: tuple[str, ...]
     to: tuple[str, ...]
     folder: Path
+    before: bool
 
 
 class StepConfigError(Exception):

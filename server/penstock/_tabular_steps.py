@@ -229,7 +229,7 @@ class Columns(Step):
     # By the name of the client's tensor.
     inputs: dict[str, InputColumns]
     # Their numbers stand in a row in this order.
-    features: list[Feature]
+    features: Annotated[list[Feature], Field(min_length=1)]
     missing: _Missing = "error"
     datatype: _OutputType = "FP32"
     # Of single tensors, where they differ.
@@ -271,6 +271,10 @@ def _compile(steps: Sequence[Columns], place: ChainPlace) -> _core.Transform:
 
 
 def _features(step: Columns, place: ChainPlace, texts: set[str]) -> Iterator[_core.ColumnFeature]:
+    targets = {feature.to or place.to[0] for feature in step.features}
+    for name in place.to:
+        if name not in targets:
+            raise StepConfigError(0, f"none goes to {name!r}", key="features")
     for index, feature in enumerate(step.features):
         if feature.to is not None and feature.to not in place.to:
             raise StepConfigError(

@@ -54,8 +54,9 @@ def _compile(steps: Sequence[Tokenize], place: ChainPlace) -> _core.Transform:
         raise StepConfigError(0, f"takes a text or a pair of them, not {len(place.from_)} inputs")
     outputs = step.outputs or list(_TENSORS[: len(place.to)])
     if len(outputs) != len(place.to):
-        expected = len(step.outputs) if step.outputs else f"1 to {len(_TENSORS)}"
-        raise StepConfigError(0, f"makes {expected} tensors, and `to` names {len(place.to)}")
+        made = str(len(outputs)) if step.outputs else f"1 to {len(_TENSORS)}"
+        noun = "tensor" if made == "1" else "tensors"
+        raise StepConfigError(0, f"makes {made} {noun}, and `to` names {len(place.to)}")
     if len(set(outputs)) != len(outputs):
         raise StepConfigError(0, f"each stands once, got {outputs}", key="outputs")
     try:

@@ -29,8 +29,10 @@ def load_tokenizer(
     """What is None is as the file says. Raises ConfigError that begins with the file's path."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no JSON in UTF-8: {error}") from None
     try:
         file = read_tokenizer(document)
     except ConfigError as error:

@@ -17,6 +17,7 @@ from penstock import _core
 from penstock._labels import read_output_labels
 from penstock._options import Execution, ModelOptions, ServerOptions
 from penstock._pipeline_config import PIPELINE_KEYS, PipelineConfig, read_pipeline
+from penstock._problems import describe_problems
 from penstock._ragged_config import read_ragged
 from penstock.errors import ConfigError
 
@@ -27,6 +28,9 @@ __all__ = [
     "make_model_options",
     "make_server_options",
 ]
+
+# Keys of a model.yaml beside the options and the pipeline's.
+_LABELS, _RAGGED = "labels", "ragged"
 
 _Options = TypeVar("_Options", bound=BaseModel)
 
@@ -69,14 +73,14 @@ def load_model_settings(path: Path | None, defaults: Mapping[str, object]) -> Mo
     if path is None:
         return ModelSettings(options=make_model_options(defaults))
     document = _read_yaml(path)
-    labels = document.pop("labels", None)
+    labels = document.pop(_LABELS, None)
     pipeline = {key: document.pop(key) for key in PIPELINE_KEYS if key in document}
-    ragged = document.pop("ragged", ())
+    ragged = document.pop(_RAGGED, ())
     return ModelSettings(
         options=make_model_options({**defaults, **document}, f"{path}: "),
         pipeline=read_pipeline(pipeline, path.parent, f"{path}: "),
         labels=read_output_labels(labels, path.parent, f"{path}: "),
-        ragged=read_ragged(ragged, f"{path}: ragged"),
+        ragged=read_ragged(ragged, f"{path}: {_RAGGED}"),
     )
 
 
@@ -136,15 +140,5 @@ def _validate(kind: type[_Options], values: Mapping[str, object], where: str) ->
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        problems = (_problem(kind, detail) for detail in error.errors(include_url=False))
-        raise ConfigError(where + "; ".join(problems)) from None
-
-
-def _problem(kind: type[BaseModel], detail: Mapping[str, object]) -> str:
-    location = detail["loc"]
-    parts = location if isinstance(location, tuple) else ()
-    key = ".".join(str(part) for part in parts)
-    if detail["type"] == "extra_forbidden":
-        known = sorted({*kind.model_fields, *(PIPELINE_KEYS if kind is ModelOptions else ())})
-        return f"{key}: unknown setting; known are {', '.join(known)}"
-    return f"{key}: {detail['msg']}, got {detail['input']!r}"
+        also_known = (*PIPELINE_KEYS, _LABELS, _RAGGED) if kind is ModelOptions else ()
+        raise ConfigError(describe_problems(error, kind, values, where, also_known)) from None

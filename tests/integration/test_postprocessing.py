@@ -206,7 +206,12 @@ def test_what_does_not_fit_the_model_is_refused_at_load(
         ([{"top_k": {}}], "steps[0].top_k.k: Field required"),
         ([{"top_k": {"k": 0}}], "steps[0].top_k.k: "),
         ([{"threshold": {"at": "nan"}}], "steps[0].threshold.at: "),
-        ([{"softmax": {"axis": 1}}], "steps[0].softmax.axis: unknown setting"),
+        ([{"softmax": {"axis": 1}}], "steps[0].softmax.axis: unknown setting; it takes none"),
+        (["softmax"], "steps[0]: expected one step's name with its settings, such as "),
+        (
+            [{"top_k": {"k": 1, "labels": [1] * 9}}],
+            "steps[0].top_k.labels[2]: Input should be a valid string, got 1; and 6 more",
+        ),
         ([{"softmax": {}}, {"decode_image": {}}], "decode_image cannot stand behind softmax"),
     ],
 )

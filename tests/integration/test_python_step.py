@@ -16,6 +16,7 @@ import tritonclient.grpc as triton
 from penstock import Engine
 from penstock.errors import ConfigError, InferError, InvalidRequestError
 from penstock.preprocess import Pipeline
+from support.waiting import wait_until
 from tritonclient.utils import InferenceServerException
 
 TIMEOUT_S = 30.0
@@ -120,6 +121,11 @@ def inputs(*texts: bytes, factor: float = 2.0) -> list[Any]:
     return made
 
 
+def logged_soon(server: Any, text: str) -> None:
+    """A client is answered before the log is written."""
+    wait_until(lambda: text in server.log, lambda: server.log)
+
+
 def status_of(client: Any, *texts: bytes) -> tuple[str, str]:
     with pytest.raises(InferenceServerException) as caught:
         client.infer("stepped", inputs(*texts), client_timeout=TIMEOUT_S)
@@ -155,7 +161,7 @@ def test_bug_is_internal_and_its_traceback_the_operators(client: Any, server: An
     code, message = status_of(client, b"bug")
     assert code == "INTERNAL"
     assert message == "a Python step of the model raised ValueError"
-    assert "ValueError: /secret/path: bug" in server.log
+    logged_soon(server, "ValueError: /secret/path: bug")
     assert "steps:parse" in server.log
 
 
@@ -172,7 +178,7 @@ def test_wrong_array_is_internal_and_logged(
     code, message = status_of(client, text)
     assert code == "INTERNAL"
     assert message == "a Python step of the model returned what it does not declare"
-    assert f"the Python step steps:parse: {fault}" in server.log
+    logged_soon(server, f"the Python step steps:parse: {fault}")
 
 
 def test_deadline_does_not_wait_for_the_function(client: Any, tmp_path: Path) -> None:
@@ -276,4 +282,4 @@ def test_step_before_a_model_says_what_it_takes(test_models: Path, tmp_path: Pat
         [*command, repository], capture_output=True, text=True, timeout=TIMEOUT_S * 2, check=False
     )
     assert ended.returncode != 0
-    assert "preprocessing[0].steps[0].python: " in ended.stderr
+    assert "preprocessing[0].steps[0].python.inputs: before a model" in ended.stderr

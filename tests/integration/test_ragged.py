@@ -119,7 +119,10 @@ def test_lengths_that_disagree_are_refused(shared_server: Any, connect: Any) -> 
         ),
         ("[{input: ids}, {input: ids}]", "ragged[1].input: 'ids' stands there twice"),
         ("[{input: ids, mask: ids}]", "ragged[0].mask: 'ids' stands there as an input, too"),
-        ("[{input: ids, pda: 1}]", "ragged[0].pda: unknown key; known are input, axis, pad, mask"),
+        (
+            "[{input: ids, pda: 1}]",
+            "ragged[0].pda: unknown setting; known are input, axis, pad, mask",
+        ),
         ("[{axis: 1}]", "ragged[0].input: Field required"),
         ("ids", "ragged: expected a list of inputs, got str"),
     ],

@@ -32,7 +32,7 @@ def test_server_options_nothing_given_are_the_defaults() -> None:
         ({"grpc_port": "8001"}, "grpc_port: .*integer, got '8001'"),
         ({"io_threads": True}, "io_threads: .*integer"),
         ({"log_level": "loud"}, "log_level: .*'debug'.*got 'loud'"),
-        ({"providers": ["tpu"]}, r"providers.0: .*'cpu'.*got 'tpu'"),
+        ({"providers": ["tpu"]}, r"providers\[0\]: .*'cpu'.*got 'tpu'"),
         ({"providers": []}, "providers: .*at least 1"),
         ({"prot": 1}, "prot: unknown setting; known are .*grpc_port"),
         ({"max_inflight_bytes": 1 << 20}, "max_inflight_bytes: 1048576 is less than"),

@@ -34,6 +34,10 @@ TENSOR: dict[str, Any] = {"to_tensor": {}}
             [DECODE, {"resize": {"width": 8, "height": 6, "filter": "sharp"}}],
             "steps[1].resize.filter: Input should be",
         ),
+        (
+            [DECODE, RESIZE, {"normalize": {"mean": [1, "x", 2]}}, TENSOR],
+            "steps[2].normalize.mean[1]: Input should be a valid number, unable to parse string",
+        ),
         ([DECODE, {"resize": {"widht": 8}}], "steps[1].resize.widht: unknown setting; known are"),
         (
             [DECODE, {"resize": {"width": 8, "height": 99_999}}, TENSOR],

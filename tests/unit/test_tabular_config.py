@@ -24,16 +24,16 @@ CITY = {"column": "city", "steps": [{"ordinal": {"categories": ["Rome", None], "
 @pytest.mark.parametrize(
     ("features", "settings", "message"),
     [
-        ([AGE], {}, "columns: inputs: no feature uses input 1"),
+        ([AGE], {}, "columns.inputs: no feature uses input 1"),
         (
             [AGE, CITY],
             {"inputs": {"age": "FP64"}},
             "columns.inputs: names 'age', and `from` 'age',",
         ),
-        ([AGE, CITY], {"inputs": {"age": "FP16", "city": "BYTES"}}, "columns.inputs.age.datatype:"),
+        ([AGE, CITY], {"inputs": {"age": "FP16", "city": "BYTES"}}, "columns.inputs.age:"),
         ([AGE, {}], {}, "columns.features[1]: give column, or columns"),
-        ([AGE, CITY, {"column": "ago"}], {}, "columns: features[2]: no input has a column 'ago'"),
-        ([AGE, {"column": "city"}], {}, "columns: features[1]: strings are left; one_hot,"),
+        ([AGE, CITY, {"column": "ago"}], {}, "columns.features[2]: no input has a column 'ago'"),
+        ([AGE, {"column": "city"}], {}, "columns.features[1]: strings are left; one_hot,"),
         (
             [CITY, {**AGE, "steps": [{"clip": {}}, {"scale": {"divide": "x"}}]}],
             {},
@@ -42,7 +42,7 @@ CITY = {"column": "city", "steps": [{"ordinal": {"categories": ["Rome", None], "
         (
             [CITY, {**AGE, "steps": [{"scale": {"divide": 0}}]}],
             {},
-            "columns: features[1].steps[0].scale: divide is 0",
+            "columns.features[1].steps[0].scale: divide is 0",
         ),
         ([CITY, {**AGE, "steps": [{"sclae": {}}]}], {}, "columns.features[1].steps[0].sclae:"),
         (
