@@ -37,7 +37,7 @@ Status InferCall::Admit() {
 // Typed contents become up to eight times as long; that counts as the message does.
 Status InferCall::Convert() {
   RETURN_IF_ERROR(call_->ReserveMore(ConvertedBytes(tensors_)));
-  return ConvertTyped(context_.buffers, tensors_);
+  return ConvertTyped(*model_, context_.buffers, tensors_);
 }
 
 // Its priority and its deadline: of what the client and the model's settings say, the earlier.

@@ -154,6 +154,15 @@ bool NamesRawInputs(const wire::InferRequest& request, const ModelVersion& model
   return false;
 }
 
+// Rows that hold no element cost no bytes: a message could claim any number of them. So many are as
+// good as any.
+constexpr std::int64_t kEmptyRowsMax = 4096;
+
+bool RowsAreEmpty(const RequestTensors& tensors) {
+  return std::ranges::all_of(
+      tensors.inputs, [](const TensorView& input) { return input.shape.ElementCount() == 0; });
+}
+
 // Rows are only counted where requests may share a run.
 Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
   tensors.rows = 1;
@@ -165,6 +174,10 @@ Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
                         StrCat(tensors.inputs[i].shape[0], " rows, input '", tensors.specs[0].name,
                                "' has ", tensors.rows));
     }
+  }
+  if (tensors.rows > kEmptyRowsMax && RowsAreEmpty(tensors)) {
+    return InvalidArgument(StrCat("the request has ", tensors.rows,
+                                  " rows without elements, at most ", kEmptyRowsMax, " are taken"));
   }
   if (tensors.rows >= 1 && tensors.rows <= model.request_rows_max()) {
     return CheckRowsToPrepare(model, tensors);
@@ -178,12 +191,20 @@ Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
                                 "' takes 1 to ", model.request_rows_max(), " (max_batch_size)"));
 }
 
+bool IsToBePrepared(const ModelVersion& model, const RequestTensors& tensors) {
+  return model.pipeline() != nullptr && model.pipeline()->prepares() && !tensors.raw;
+}
+
+// What the rows are expected to become; preprocessing will tell.
+void EstimateRunLength(const ModelVersion& model, RequestTensors& tensors) {
+  tensors.run_length = RunLength(model.pipeline()->EstimateLength(tensors.inputs));
+}
+
 // Of a model whose rows differ in length from request to request. A mask that was left out gets its
 // shape here and its elements where the batch is gathered.
 Status BindLength(const ModelVersion& model, const Ragged& ragged, RequestTensors& tensors) {
-  if (model.pipeline() != nullptr && model.pipeline()->prepares() && !tensors.raw) {
-    // Preprocessing will tell it. Typed contents are not there yet, and count as short.
-    tensors.run_length = RunLength(model.pipeline()->EstimateLength(tensors.inputs));
+  if (IsToBePrepared(model, tensors)) {
+    EstimateRunLength(model, tensors);
     return {};
   }
   const RaggedInput& first = ragged.inputs.front();
@@ -205,8 +226,7 @@ Status BindLength(const ModelVersion& model, const Ragged& ragged, RequestTensor
 }
 
 bool MayBeLeftOut(const ModelVersion& model, const RequestTensors& tensors, std::size_t index) {
-  if (model.ragged() == nullptr) return false;
-  if (model.pipeline() != nullptr && model.pipeline()->prepares() && !tensors.raw) return false;
+  if (model.ragged() == nullptr || IsToBePrepared(model, tensors)) return false;
   const RaggedInput* const input = model.ragged()->Find(index);
   return input != nullptr && input->mask;
 }
@@ -258,7 +278,7 @@ std::size_t ConvertedBytes(const RequestTensors& tensors) {
   return total;
 }
 
-Status ConvertTyped(BufferPool& buffers, RequestTensors& tensors) {
+Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors) {
   const std::size_t total = ConvertedBytes(tensors);
   if (total == 0) return {};
   tensors.converted = buffers.Get(total);
@@ -273,6 +293,8 @@ Status ConvertTyped(BufferPool& buffers, RequestTensors& tensors) {
     view.data = data;
     to += Padded(input.byte_count);
   }
+  // Before, there was nothing to estimate by.
+  if (tensors.run_length > 0 && IsToBePrepared(model, tensors)) EstimateRunLength(model, tensors);
   return {};
 }
 
@@ -291,7 +313,7 @@ void RequestTensors::Clear() {
 Status BindRequest(const wire::InferRequest& request, const ModelVersion& model,
                    BufferPool& buffers, RequestTensors& tensors) {
   RETURN_IF_ERROR(CheckRequest(request, model, tensors));
-  return ConvertTyped(buffers, tensors);
+  return ConvertTyped(model, buffers, tensors);
 }
 
 Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,

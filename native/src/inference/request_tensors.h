@@ -43,7 +43,7 @@ struct RequestTensors {
 Status CheckRequest(const wire::InferRequest& request, const ModelVersion& model,
                     RequestTensors& tensors);
 std::size_t ConvertedBytes(const RequestTensors& tensors);
-Status ConvertTyped(BufferPool& buffers, RequestTensors& tensors);
+Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTensors& tensors);
 
 // INVALID_ARGUMENT with what was wrong, what was expected and where. Typed contents are converted
 // last, when all else is right, into memory from `buffers`.

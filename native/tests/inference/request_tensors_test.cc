@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "support/fake_model.h"
+#include "support/fake_transform.h"
 #include "support/strings.h"
 
 namespace penstock {
@@ -281,6 +282,47 @@ TEST_F(TypedRequestTest, TensorWithoutElements_NeedsNoContents) {
   EXPECT_TRUE(tensors_.inputs[0].data.empty());
   request_.raw_input_contents.emplace_back();
   EXPECT_EQ(Bind(*model), "");
+}
+
+// They would cost nothing to send, and a run without end.
+TEST_F(BindRequestTest, CountlessRowsWithoutElements_AreRefused) {
+  const std::unique_ptr<ModelVersion> model = Fixed({-1, -1});
+  ASSERT_TRUE(model->batchable()) << model->warmup().batchable_reason;
+  Add("a", {std::int64_t{1} << 60, 0}, 0);
+  EXPECT_EQ(Bind(*model),
+            "the request has 1152921504606846976 rows without elements, at most 4096 are taken");
+  request_.inputs[0].shape = {4096, 0};
+  EXPECT_EQ(Bind(*model), "");
+}
+
+// Texts to be prepared are as long as they are, however they are sent.
+TEST_F(TypedRequestTest, ExpectedLength_IsThatOfRawContents) {
+  const auto transform = std::make_shared<FakeTransform>();
+  transform->takes = {{.dtype = DataType::kBytes}};
+  transform->makes = {{.dtype = DataType::kFp32, .row_shape = {-1}, .padding = PortPadding{}}};
+  transform->estimate = [](std::span<const TensorView> inputs) {
+    return static_cast<std::int64_t>(inputs[0].data.size() - kBytesLengthSize);
+  };
+  ModelConfig config = {.name = "texts"};
+  config.pipeline.preprocessing = {
+      {.from = {"text"}, .to = {"a"}, .steps = {"fake"}, .transform = transform}};
+  const std::unique_ptr<ModelVersion> model =
+      MakeModel(config,
+                std::make_unique<FakeSession>(std::vector<TensorSpec>{FloatSpec("a", {-1, -1})},
+                                              std::vector<TensorSpec>{FloatSpec("c", {-1, -1})},
+                                              EchoAll(clock_, 1000, 10)),
+                clock_);
+  ASSERT_NE(model->ragged(), nullptr) << model->ragged_text();
+  const std::string text(50, 'x');
+  std::string& contents = contents_.emplace_back();
+  protozero::pbf_writer(contents).add_bytes(8, text);
+  request_.inputs.push_back({.name = "text",
+                             .datatype = "BYTES",
+                             .shape = {1},
+                             .has_contents = true,
+                             .contents = std::as_bytes(std::span(contents))});
+  ASSERT_EQ(Bind(*model), "");
+  EXPECT_EQ(tensors_.run_length, RunLength(50));
 }
 
 TEST_F(BindRequestTest, BadRequestedOutputs_AreRefused) {

@@ -19,7 +19,9 @@ class FakeTransform final : public Transform {
   std::vector<TransformPort> takes;  // none: whatever it is given
   std::vector<TransformPort> makes;
   Compute compute;
+  std::function<std::int64_t(std::span<const TensorView> inputs)> estimate;  // none: 0
   bool is_brief = true;
+  bool shares = false;  // runs
   std::int64_t row_bytes_max = 0;
 
   std::span<const TransformPort> inputs() const override { return takes; }
@@ -33,6 +35,10 @@ class FakeTransform final : public Transform {
     return compute(given, rows, arena, outputs);
   }
   std::int64_t RowBytesMax() const override { return row_bytes_max; }
+  std::int64_t EstimateLength(std::span<const TensorView> given) const override {
+    return estimate ? estimate(given) : 0;
+  }
+  bool shares_runs() const override { return shares; }
   bool brief() const override { return is_brief; }
 };
 
