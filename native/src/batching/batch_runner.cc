@@ -47,23 +47,42 @@ void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
 }  // namespace
 
 // What was made of the entries may differ in shape, although what was sent did not: each shape is a
-// batch of its own then.
+// batch of its own then. So is what became so much longer than expected that the others' padding
+// would be most of the run.
 bool BatchRunner::RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   bool in_one_piece = Prepare(queue, batch);
   prepared_at_ = clock_.Now();
   std::span<QueueEntry*> left = ready_;
   while (!left.empty()) {
-    const std::span<const TensorView> first = left.front()->inputs;
-    const auto others =
-        std::ranges::stable_partition(left, [first, &queue](const QueueEntry* entry) {
-          return SameRowShape(first, entry->inputs, queue.ragged());
-        });
-    in_one_piece = in_one_piece && others.empty();
-    in_one_piece = RunHalving(queue, left.first(left.size() - others.size())) && in_one_piece;
-    left = left.last(others.size());
+    const std::size_t together = PutLikeFirst(left, queue.ragged());
+    in_one_piece = in_one_piece && together == left.size();
+    in_one_piece = RunHalving(queue, left.first(together)) && in_one_piece;
+    left = left.subspan(together);
   }
   work_.arena().Clear();
   return in_one_piece;
+}
+
+// Moves those that can share a run with the first entry behind it, the others behind them, each in
+// their order. Returns how many share it.
+std::size_t BatchRunner::PutLikeFirst(std::span<QueueEntry*> entries, const Ragged* ragged) {
+  const std::span<const TensorView> first = entries.front()->inputs;
+  others_.clear();
+  BatchSum sum;
+  std::size_t count = 0;
+  for (QueueEntry* entry : entries) {
+    BatchSum joined = sum;
+    joined.Add(*entry);
+    const bool mostly_padding = joined.work() > 2 * joined.own_work;
+    if (mostly_padding || !SameRowShape(first, entry->inputs, ragged)) {
+      others_.push_back(entry);
+      continue;
+    }
+    sum = joined;
+    entries[count++] = entry;
+  }
+  std::ranges::copy(others_, entries.begin() + static_cast<std::ptrdiff_t>(count));
+  return count;
 }
 
 // Fills ready_ with the entries whose inputs are the model's own, from now on or from the
@@ -98,6 +117,13 @@ bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> 
 bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
   // Those for the model itself are batched with their like.
   if (batch.size() == 1 || batch.front()->raw) return false;
+  // They would all become as long as the longest, and that is what would be answered.
+  if (queue.ragged() != nullptr && !queue.ragged()->outputs.empty()) return false;
+  // What differs in the axis of a ragged input may be here, but these are not the model's inputs.
+  const bool alike = std::ranges::all_of(batch, [&batch](const QueueEntry* entry) {
+    return SameRowShape(batch.front()->inputs, entry->inputs);
+  });
+  if (!alike) return false;
   members_.clear();
   for (const QueueEntry* entry : batch) members_.push_back(entry->inputs);
   const Gathered gathered = gatherer_.Gather(members_, nullptr, work_.arena());

@@ -33,6 +33,7 @@ class BatchRunner final {
   bool RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  std::size_t PutLikeFirst(std::span<QueueEntry*> entries, const Ragged* ragged);
   bool RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   Status RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch);
@@ -46,6 +47,7 @@ class BatchRunner final {
   std::vector<TensorView> prepared_;
   std::vector<TensorView> prepared_batch_;
   std::vector<QueueEntry*> ready_;
+  std::vector<QueueEntry*> others_;
   PipelineWork work_;
   TimeNs prepared_at_ = 0;
   std::vector<std::span<const TensorView>> members_;

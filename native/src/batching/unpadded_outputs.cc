@@ -66,6 +66,10 @@ void UnpaddedOutputs::CutOut(TensorView& tensor, std::uint32_t axes, std::int64_
   std::size_t pieces = 1;  // that what is its own consists of
   for (std::size_t k = 0; k < last; ++k) pieces *= static_cast<std::size_t>(tensor.shape[k]);
   const std::size_t size = pieces * static_cast<std::size_t>(tensor.shape[last]) * step;
+  if (size == 0) {
+    tensor.data = {};
+    return;
+  }
   tensor.data = tensor.data.subspan(skipped);
   if (pieces == 1) {
     tensor.data = tensor.data.first(size);

@@ -1,6 +1,7 @@
 // A pipeline whose step costs so much a run that the requests of a batch share one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "batching/row_cutter.h"
 #include "pipeline/pipeline.h"
 #include "support/fake_session.h"
+#include "support/fake_transform.h"
 #include "support/manual_clock.h"
 #include "support/test_entry.h"
 #include "tensor/bytes.h"
@@ -132,6 +134,107 @@ TEST_F(SharedPreparingTest, OneThatFails_FailsAlone) {
   EXPECT_TRUE(entries_[0]->result.status.ok());
   EXPECT_EQ(entries_[1]->result.status.ToString(), "INVALID_ARGUMENT: input 'x': row 0: negative");
   EXPECT_TRUE(entries_[2]->result.status.ok());
+}
+
+// One input and one output, "a", of any length: what `transform` makes of "x", as it is.
+class RaggedPreparingTest : public testing::Test {
+ protected:
+  void Make(std::shared_ptr<FakeTransform> transform, std::vector<RaggedOutput> outputs) {
+    ragged_ = {.inputs = {{.index = 0}}, .outputs = std::move(outputs)};
+    PipelineDeclaration declaration;
+    declaration.preprocessing.push_back(
+        {.from = {"x"}, .to = {"a"}, .steps = {"fake"}, .transform = std::move(transform)});
+    Result<std::unique_ptr<Pipeline>> made =
+        Pipeline::Create(std::move(declaration), kSpecs, kSpecs);
+    CHECK(made.ok());
+    pipeline_ = std::move(made).value();
+    queue_ = std::make_unique<BatchQueue>(
+        session_,
+        BatchQueue::Options{.model = "m",
+                            .limits = {.batchable = true, .rows_max = 64, .ragged = &ragged_},
+                            .pipeline = pipeline_.get()});
+  }
+  TestEntry& Add(std::int64_t columns, float first) {
+    TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
+    entry.AddInput(1, columns, first);
+    entry.run_length = kRunLengthMin;
+    batch_.push_back(&entry);
+    return entry;
+  }
+  // As many ones for each row as the largest number says.
+  static std::shared_ptr<FakeTransform> Ones() {
+    auto made = std::make_shared<FakeTransform>();
+    made->takes = {{.dtype = DataType::kFp32, .row_shape = {1}}};
+    made->makes = {{.dtype = DataType::kFp32, .row_shape = {-1}}};
+    made->compute = [](std::span<const TensorView> inputs, std::int64_t rows, TensorArena& arena,
+                       std::span<TensorView> outputs) -> Status {
+      std::vector<float> lengths(static_cast<std::size_t>(rows));
+      std::memcpy(lengths.data(), inputs[0].data.data(), inputs[0].data.size());
+      const auto longest = static_cast<std::int64_t>(*std::ranges::max_element(lengths));
+      const std::vector<float> ones(static_cast<std::size_t>(rows * longest), 1.0F);
+      const std::span<std::byte> memory = arena.Get(ones.size() * sizeof(float));
+      std::memcpy(memory.data(), ones.data(), memory.size());
+      outputs[0] = {.dtype = DataType::kFp32, .shape = {rows, longest}, .data = memory};
+      return {};
+    };
+    return made;
+  }
+
+  inline static const std::vector<TensorSpec> kSpecs = {
+      {.name = "a", .dtype = DataType::kFp32, .shape = {-1, -1}, .first_dim_symbolic = true}};
+  ManualClock clock_;
+  Logger logger_{{.severity_min = LogSeverity::kError}};
+  Watchdog watchdog_{clock_, logger_};
+  BatchRunner runner_{clock_, watchdog_};
+  FakeSession session_{kSpecs, kSpecs,
+                       [](std::span<const TensorView> inputs, FakeOutputs& outputs) {
+                         outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
+                         return Status();
+                       }};
+  Ragged ragged_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<BatchQueue> queue_;
+  std::vector<std::unique_ptr<TestEntry>> entries_;
+  std::vector<QueueEntry*> batch_;
+};
+
+// What was sent differs where the model's input may: one tensor of both would be of neither shape.
+TEST_F(RaggedPreparingTest, RowsOfDifferentShapes_AreNotPreparedAsOne) {
+  const auto transform = FloatTransform({-1}, [](float value) { return value + 1; });
+  transform->shares = true;
+  Make(transform, {});
+  Add(1, 10);
+  Add(3, 20);
+  EXPECT_TRUE(runner_.Run(*queue_, batch_));
+  const std::vector<std::vector<float>> expected = {{11, 0, 0}, {21, 22, 23}};
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    ASSERT_TRUE(entries_[i]->result.status.ok()) << entries_[i]->result.status.ToString();
+    EXPECT_EQ(entries_[i]->Output(0), expected[i]);
+  }
+}
+
+TEST_F(RaggedPreparingTest, OutputsThatFollowTheLength_AreOfTheRequestsOwn) {
+  const auto transform = Ones();
+  transform->shares = true;
+  Make(transform, {{.index = 0, .axes = 0b10}});
+  Add(1, 2);
+  Add(1, 5);
+  EXPECT_TRUE(runner_.Run(*queue_, batch_));
+  EXPECT_EQ(entries_[0]->Output(0).size(), 2U);
+  EXPECT_EQ(entries_[1]->Output(0).size(), 5U);
+}
+
+TEST_F(RaggedPreparingTest, OneThatBecomesMuchLonger_IsNotPaddedTo) {
+  Make(Ones(), {{.index = 0, .axes = 0b10}});
+  for (int i = 0; i < 4; ++i) Add(1, 2);
+  Add(1, 1000);
+  for (int i = 0; i < 4; ++i) Add(1, 3);
+  EXPECT_FALSE(runner_.Run(*queue_, batch_)) << "it ran in two pieces";
+  EXPECT_EQ(session_.runs(), 2);
+  EXPECT_EQ(queue_->elements(), 8 * 3 + 1000);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    EXPECT_EQ(entries_[i]->Output(0).size(), i < 4 ? 2U : i == 4 ? 1000U : 3U);
+  }
 }
 
 }  // namespace
