@@ -30,6 +30,7 @@ std::string Joined(const std::vector<std::string>& names) {
 
 std::vector<std::string> LinesOf(const std::vector<PipelineChain>& chains) {
   std::vector<std::string> lines;
+  lines.reserve(chains.size());
   for (const PipelineChain& chain : chains) {
     lines.push_back(
         StrCat(Joined(chain.from), " -> ", Joined(chain.steps), " -> ", Joined(chain.to)));
