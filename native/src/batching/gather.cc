@@ -86,6 +86,8 @@ std::span<const std::byte> Pad(Members members, const RaggedInput& ragged, const
                                TensorArena& arena) {
   const std::size_t element_size = DataTypeSize(members.front()[ragged.index].dtype);
   const std::span<std::byte> memory = arena.Get(Product(shape.dims()) * element_size);
+  // However many rows there are of nothing.
+  if (memory.empty()) return memory;
   std::byte* to = memory.data();
   for (const std::span<const TensorView> member : members) {
     to = CopyPadded(member[ragged.index], ragged, shape[ragged.axis], to);

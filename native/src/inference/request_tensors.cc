@@ -43,9 +43,25 @@ Status CheckShape(const wire::InferInput& input, const TensorSpec& spec) {
                                        spec.shape.ToString()));
 }
 
+// Where a dimension is 0 the others cost no bytes: a message could claim any, and what goes through
+// them one by one would not end. So much is more than anyone means.
+constexpr std::int64_t kEmptyExtentMax = 1 << 24;
+
+bool EmptyExtentFits(const Shape& shape) {
+  std::int64_t left = kEmptyExtentMax;
+  for (const std::int64_t dim : shape.dims()) left /= std::max<std::int64_t>(dim, 1);
+  return left > 0;
+}
+
 // How many elements the shape holds, if their bytes can be counted.
 Result<std::int64_t> CountElements(const wire::InferInput& input, DataType dtype) {
   const std::optional<std::int64_t> count = input.shape.ElementCount();
+  if (count == 0 && !EmptyExtentFits(input.shape)) {
+    return InputError(
+        input.name,
+        StrCat("shape ", input.shape.ToString(),
+               " holds no elements; its other dimensions come to more than ", kEmptyExtentMax));
+  }
   const std::size_t element = dtype == DataType::kBytes ? kBytesLengthSize : DataTypeSize(dtype);
   if (count.has_value() &&
       static_cast<std::uint64_t>(*count) <= std::numeric_limits<std::size_t>::max() / element) {
@@ -154,15 +170,6 @@ bool NamesRawInputs(const wire::InferRequest& request, const ModelVersion& model
   return false;
 }
 
-// Rows that hold no element cost no bytes: a message could claim any number of them. So many are as
-// good as any.
-constexpr std::int64_t kEmptyRowsMax = 4096;
-
-bool RowsAreEmpty(const RequestTensors& tensors) {
-  return std::ranges::all_of(
-      tensors.inputs, [](const TensorView& input) { return input.shape.ElementCount() == 0; });
-}
-
 // Rows are only counted where requests may share a run.
 Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
   tensors.rows = 1;
@@ -174,10 +181,6 @@ Status BindRows(const ModelVersion& model, RequestTensors& tensors) {
                         StrCat(tensors.inputs[i].shape[0], " rows, input '", tensors.specs[0].name,
                                "' has ", tensors.rows));
     }
-  }
-  if (tensors.rows > kEmptyRowsMax && RowsAreEmpty(tensors)) {
-    return InvalidArgument(StrCat("the request has ", tensors.rows,
-                                  " rows without elements, at most ", kEmptyRowsMax, " are taken"));
   }
   if (tensors.rows >= 1 && tensors.rows <= model.request_rows_max()) {
     return CheckRowsToPrepare(model, tensors);
@@ -228,7 +231,8 @@ Status BindLength(const ModelVersion& model, const Ragged& ragged, RequestTensor
 bool MayBeLeftOut(const ModelVersion& model, const RequestTensors& tensors, std::size_t index) {
   if (model.ragged() == nullptr || IsToBePrepared(model, tensors)) return false;
   const RaggedInput* const input = model.ragged()->Find(index);
-  return input != nullptr && input->mask;
+  // The first one tells the length.
+  return input != nullptr && input->mask && input != &model.ragged()->inputs.front();
 }
 
 Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -155,6 +156,8 @@ Ragged RaggedOf(const Pipeline& pipeline, std::span<const TensorSpec> inputs) {
                 std::span(input.pad).first(element_size));
     StoreNumber(made.dtype, 1, std::span(input.one).first(element_size));
   }
+  // The first one tells the length, and a mask may be left out.
+  std::ranges::stable_partition(ragged.inputs, std::logical_not<>(), &RaggedInput::mask);
   return ragged;
 }
 

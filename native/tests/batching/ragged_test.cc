@@ -105,6 +105,13 @@ TEST_F(GatherTest, Mask_IsMadeWhereItWasLeftOut) {
             (std::vector<std::int64_t>{1, 1, 0, 1, 1, 0, 1, 0, 1}));
 }
 
+TEST_F(GatherTest, MaskOfNothing_IsMadeAtOnceHoweverManyRowsThereAre) {
+  const Ragged ragged = {
+      .inputs = {{.index = 0}, {.index = 1, .one = ElementOf<std::int64_t>(1), .mask = true}}};
+  const TensorView none = {.dtype = DataType::kInt64, .shape = {std::int64_t{1} << 60, 0}};
+  EXPECT_TRUE(Gather({{none, none}}, &ragged).inputs[1].data.empty());
+}
+
 TEST_F(GatherTest, PaddingBefore_IsPutThereAndCutFromThere) {
   const Ragged ragged = {.inputs = {{.index = 0, .pad = ElementOf<float>(9), .before = true}},
                          .outputs = {{.index = 0, .axes = 0b10}, {.index = 1, .axes = 0b110}}};

@@ -290,9 +290,36 @@ TEST_F(BindRequestTest, CountlessRowsWithoutElements_AreRefused) {
   ASSERT_TRUE(model->batchable()) << model->warmup().batchable_reason;
   Add("a", {std::int64_t{1} << 60, 0}, 0);
   EXPECT_EQ(Bind(*model),
-            "the request has 1152921504606846976 rows without elements, at most 4096 are taken");
-  request_.inputs[0].shape = {4096, 0};
+            "input 'a': shape [1152921504606846976,0] holds no elements; its other dimensions come "
+            "to more than 16777216");
+  request_.inputs[0].shape = {(1 << 24) + 1, 0};
+  EXPECT_NE(Bind(*model), "");
+  request_.inputs[0].shape = {1 << 24, 0};
   EXPECT_EQ(Bind(*model), "");
+}
+
+// Whichever of the model's inputs the mask is.
+TEST_F(BindRequestTest, MaskThatIsLeftOut_IsAsLongAsTheOthers) {
+  const auto transform = std::make_shared<FakeTransform>();
+  transform->takes = {{.dtype = DataType::kBytes}};
+  transform->makes = {
+      {.dtype = DataType::kFp32, .row_shape = {-1}, .padding = PortPadding{.mask = true}},
+      {.dtype = DataType::kFp32, .row_shape = {-1}, .padding = PortPadding{}}};
+  ModelConfig config = {.name = "texts"};
+  config.pipeline = {.preprocessing = {{.from = {"text"},
+                                        .to = {"mask", "a"},
+                                        .steps = {"fake"},
+                                        .transform = transform}},
+                     .allow_raw = true};
+  const std::vector<TensorSpec> inputs = {FloatSpec("mask", {-1, -1}), FloatSpec("a", {-1, -1})};
+  const std::vector<TensorSpec> outputs = {FloatSpec("c", {-1, -1}), FloatSpec("d", {-1, -1})};
+  const std::unique_ptr<ModelVersion> model = MakeModel(
+      config, std::make_unique<FakeSession>(inputs, outputs, EchoAll(clock_, 1000, 10)), clock_);
+  ASSERT_NE(model->ragged(), nullptr) << model->ragged_text();
+  Add("a", {2, 5}, 40);
+  ASSERT_EQ(Bind(*model), "");
+  EXPECT_EQ(tensors_.inputs[0].shape, (Shape{2, 5}));
+  EXPECT_EQ(tensors_.run_length, RunLength(5));
 }
 
 // Texts to be prepared are as long as they are, however they are sent.
