@@ -24,6 +24,10 @@ def settings_page(settings: Settings) -> str:
         "`NAME.onnx`; those that are also flags are the default for every model, and the file",
         "wins.",
         "",
+        "Not in these tables, since they are more than a value: `preprocessing`, `postprocessing`",
+        "and `allow_raw` ([preprocessing](../preprocessing.md)), `ragged` and `labels`",
+        "([models](models.md)).",
+        "",
     ]
     for scope in SCOPES:
         lines += [f"## {scope.capitalize()}", ""]
