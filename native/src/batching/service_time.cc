@@ -14,6 +14,12 @@ constexpr std::int64_t kMeanWeight = 16;
 constexpr std::int64_t kQuantileWeight = 64;
 constexpr std::int64_t kOutlierFactor = 4;
 
+// `time` times part / whole. In doubles: the product may be huge.
+TimeNs Share(TimeNs time, std::int64_t part, std::int64_t whole) {
+  return static_cast<TimeNs>(static_cast<double>(time) * static_cast<double>(part) /
+                             static_cast<double>(whole));
+}
+
 // Steps up by p and down by 1 - p in proportion, which rests where p of the runs are below.
 TimeNs StepQuantile(TimeNs quantile, TimeNs duration, std::int64_t percent) {
   const TimeNs step = std::max<TimeNs>(quantile / kQuantileWeight, 1);
@@ -100,15 +106,14 @@ TimeNs ServiceTime::Interpolate(Column column, std::int64_t rows) const {
     const TimeNs value = std::max(low, cells.Get(column));
     if (at >= wanted) {
       if (low_rows == 0 || at == low_rows) return value;
-      return low + (value - low) * (wanted - low_rows) / (at - low_rows);
+      return low + Share(value - low, wanted - low_rows, at - low_rows);
     }
     low_rows = at;
     low = value;
   }
   if (low_rows == 0) return 0;
-  // Beyond what was measured it grows with the rows, at worst. In doubles: the product may be huge.
-  return static_cast<TimeNs>(static_cast<double>(low) * static_cast<double>(wanted) /
-                             static_cast<double>(low_rows));
+  // Beyond what was measured it grows with the rows, at worst.
+  return Share(low, wanted, low_rows);
 }
 
 std::int64_t ServiceTime::RowsWithin(std::int64_t rows_max, TimeNs budget) const {

@@ -23,6 +23,14 @@ TEST(ServiceTimeTest, Predict_Interpolates) {
   EXPECT_GT(time.Predict(std::int64_t{1} << 40), time.Predict(std::int64_t{1} << 39));
 }
 
+// Elements of long sounds: many millions, and seconds.
+TEST(ServiceTimeTest, LargeAndLongRuns_AreInterpolatedLikeOthers) {
+  const std::array<BatchDuration, 2> long_runs = {
+      {{std::int64_t{1} << 16, 20 * kMillisecond}, {std::int64_t{1} << 26, 20 * kSecond}}};
+  const ServiceTime time(long_runs);
+  EXPECT_NEAR(static_cast<double>(time.Predict(std::int64_t{1} << 25)), 10e9, 0.1e9);
+}
+
 TEST(ServiceTimeTest, PredictHigh_IsNeverBelowTheMean) {
   ServiceTime time(kDurations);
   for (const std::int64_t rows : {1, 2, 3, 4, 10, 16, 40}) {
