@@ -1,6 +1,6 @@
 # clients/python/penstock_client/_columns.pyx.
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ class _Declared(Protocol):
     def shape(self) -> Sequence[int]: ...
 
 def bf16_bits(array: NDArray[Any]) -> NDArray[np.uint16]: ...
+def named_columns(data: Any, inputs: Sequence[_Declared] | None = None) -> Mapping[Any, Any]: ...
 def from_columns(
     data: Any, inputs: Sequence[_Declared] | None = None
 ) -> dict[str, NDArray[Any]]: ...

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from penstock import _core
-from penstock._steps import ChainPlace, Step, StepFamily
+from penstock._steps import ChainPlace, InputDeclaration, Step, StepFamily, bytes_inputs
 
 __all__ = [
     "IMAGE",
@@ -164,6 +164,14 @@ def _compile(steps: Sequence[ImageStep], place: ChainPlace) -> _core.Transform:
     return _core.image_transform([step.core() for step in steps])
 
 
+def _inputs(steps: Sequence[ImageStep], place: ChainPlace) -> list[InputDeclaration]:
+    first = steps[0]
+    if not isinstance(first, ReadPixels):
+        return bytes_inputs(place)
+    shape = (-1, first.height, first.width, *([3] if first.color == "rgb" else []))
+    return [InputDeclaration(name=name, datatype="UINT8", shape=shape) for name in place.from_]
+
+
 IMAGE = StepFamily(
     steps={
         "decode_image": DecodeImage,
@@ -176,6 +184,7 @@ IMAGE = StepFamily(
     },
     compile=_compile,
     before=True,
+    inputs=_inputs,
 )
 
 

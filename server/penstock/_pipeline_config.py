@@ -18,12 +18,20 @@ from penstock._image_steps import IMAGE
 from penstock._post_steps import POST
 from penstock._problems import describe_problems
 from penstock._python_step import PYTHON
-from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock._steps import ChainPlace, InputDeclaration, Step, StepConfigError, StepFamily
 from penstock._tabular_steps import TABULAR
 from penstock._text_steps import TEXT
 from penstock.errors import ConfigError
 
-__all__ = ["PIPELINE_KEYS", "PipelineConfig", "read_chains", "read_pipeline", "read_steps"]
+__all__ = [
+    "PIPELINE_KEYS",
+    "Chain",
+    "PipelineConfig",
+    "inputs_of",
+    "read_chains",
+    "read_pipeline",
+    "read_steps",
+]
 
 # Every family of steps.
 _FAMILIES: tuple[StepFamily, ...] = (IMAGE, TEXT, TABULAR, POST, PYTHON)
@@ -56,9 +64,29 @@ def read_pipeline(config: Mapping[str, object], folder: Path, where: str = "") -
     )
 
 
-def read_chains(
-    config: object, key: str, folder: Path, where: str = ""
-) -> tuple[_core.PipelineChain, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A chain, compiled. inputs: what it takes; None where that is the model's affair."""
+
+    core: _core.PipelineChain
+    to: tuple[str, ...]
+    inputs: tuple[InputDeclaration, ...] | None
+
+
+def inputs_of(chains: Sequence[Chain]) -> tuple[InputDeclaration, ...] | None:
+    """What chains take together, but for what one before them makes; None where one of them does
+    not say."""
+    made: set[str] = set()
+    found: dict[str, InputDeclaration] = {}
+    for chain in chains:
+        if chain.inputs is None:
+            return None
+        found |= {each.name: each for each in chain.inputs if each.name not in made}
+        made.update(chain.to)
+    return tuple(found.values())
+
+
+def read_chains(config: object, key: str, folder: Path, where: str = "") -> tuple[Chain, ...]:
     """A list of chains, compiled. key: `preprocessing` or `postprocessing`, which says what may
     stand in it; anything else takes both."""
     path = f"{where}{key}"
@@ -73,10 +101,11 @@ def _read_list(
     config: Mapping[str, object], key: str, folder: Path, where: str
 ) -> tuple[_core.PipelineChain, ...]:
     declared = config.get(key)
-    return () if declared is None else read_chains(declared, key, folder, where)
+    chains = () if declared is None else read_chains(declared, key, folder, where)
+    return tuple(chain.core for chain in chains)
 
 
-def _read_chain(chain: object, key: str, folder: Path, where: str) -> _core.PipelineChain:
+def _read_chain(chain: object, key: str, folder: Path, where: str) -> Chain:
     if not isinstance(chain, Mapping):
         raise ConfigError(f"{where}: expected from, to and steps, got {chain!r}")
     for name in chain:
@@ -94,12 +123,14 @@ def _read_chain(chain: object, key: str, folder: Path, where: str) -> _core.Pipe
     if not _may_stand(family, key):
         other = "behind" if key == "preprocessing" else "before"
         raise ConfigError(f"{where}.steps[0].{names[0]}: stands {other} a model only")
-    return _core.PipelineChain(
+    core = _core.PipelineChain(
         from_=list(place.from_),
         to=list(place.to),
         steps=names,
         transform=_compile(family, names, steps, place, f"{where}.steps"),
     )
+    inputs = None if family.inputs is None else tuple(family.inputs(steps, place))
+    return Chain(core=core, to=place.to, inputs=inputs)
 
 
 def _read_names(names: object, where: str) -> tuple[str, ...]:

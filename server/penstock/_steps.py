@@ -15,7 +15,14 @@ from pydantic import BaseModel, ConfigDict
 
 from penstock import _core
 
-__all__ = ["ChainPlace", "Step", "StepConfigError", "StepFamily"]
+__all__ = [
+    "ChainPlace",
+    "InputDeclaration",
+    "Step",
+    "StepConfigError",
+    "StepFamily",
+    "bytes_inputs",
+]
 
 
 class Step(BaseModel):
@@ -35,6 +42,15 @@ class ChainPlace:
     before: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputDeclaration:
+    """A tensor that a client sends, in the protocol's words; -1 where a dimension is free."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
 class StepConfigError(Exception):
     """A step that cannot work: its index in the chain, the key (`file`, or "") and why."""
 
@@ -51,9 +67,16 @@ class StepFamily:
 
     compile: raises StepConfigError, or _core.StepError, where a step cannot work.
     before, behind: whether they may stand before a model, and behind it.
+    inputs: what each name of `from` stands for; None where that is the model's affair.
     """
 
     steps: Mapping[str, type[Step]]
     compile: Callable[[Sequence[Any], ChainPlace], _core.Transform]
     before: bool = False
     behind: bool = False
+    inputs: Callable[[Sequence[Any], ChainPlace], Sequence[InputDeclaration]] | None = None
+
+
+def bytes_inputs(place: ChainPlace) -> list[InputDeclaration]:
+    """For steps that take pictures or texts: an element for each row."""
+    return [InputDeclaration(name=name, datatype="BYTES", shape=(-1,)) for name in place.from_]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from penstock import _core
-from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock._steps import ChainPlace, InputDeclaration, Step, StepConfigError, StepFamily
 
 __all__ = [
     "TABULAR",
@@ -309,4 +309,16 @@ def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-TABULAR = StepFamily(steps={"columns": Columns}, compile=_compile, before=True)
+def _inputs(steps: Sequence[Columns], place: ChainPlace) -> list[InputDeclaration]:
+    given = steps[0].inputs
+    return [
+        InputDeclaration(
+            name=name,
+            datatype=given[name].datatype,
+            shape=(-1,) if (columns := given[name].columns) is None else (-1, len(columns)),
+        )
+        for name in place.from_
+    ]
+
+
+TABULAR = StepFamily(steps={"columns": Columns}, compile=_compile, before=True, inputs=_inputs)

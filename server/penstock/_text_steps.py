@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from penstock import _core
-from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily
+from penstock._steps import ChainPlace, Step, StepConfigError, StepFamily, bytes_inputs
 from penstock._tokenizer_file import TEXT_BYTES_MAX, load_tokenizer
 from penstock._tokenizer_spec import Strategy, TextTensor
 from penstock.errors import ConfigError
@@ -82,4 +82,9 @@ def _compile(steps: Sequence[Tokenize], place: ChainPlace) -> _core.Transform:
         raise StepConfigError(0, error.args[1]) from None
 
 
-TEXT = StepFamily(steps={"tokenize": Tokenize}, compile=_compile, before=True)
+TEXT = StepFamily(
+    steps={"tokenize": Tokenize},
+    compile=_compile,
+    before=True,
+    inputs=lambda _steps, place: bytes_inputs(place),
+)

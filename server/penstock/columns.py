@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from penstock._core import TensorReport
+    from penstock._steps import InputDeclaration
 
 __all__ = ["Table", "from_columns", "named_arrays"]
 
@@ -46,6 +47,16 @@ def from_columns(
         if tensor.datatype == "BF16" and tensor.name in arrays:
             arrays[tensor.name] = _columns.bf16_bits(arrays[tensor.name])
     return arrays
+
+
+def taken_columns(data: Any, inputs: Sequence[InputDeclaration]) -> dict[str, NDArray[Any]]:
+    """Of a table, a dict or rows what `inputs` names: arrays as they are, columns as
+    declared. Raises ValueError."""
+    named = _columns.named_columns(data)
+    taken = {each.name: named[each.name] for each in inputs if each.name in named}
+    arrays = {name: values for name, values in taken.items() if isinstance(values, np.ndarray)}
+    columns = {name: values for name, values in taken.items() if name not in arrays}
+    return _columns.from_columns(arrays) | _columns.from_columns(columns, inputs)
 
 
 def named_arrays(inputs: Any, declared: Sequence[TensorReport]) -> dict[str, Any]:

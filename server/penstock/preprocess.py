@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from penstock import _core
 from penstock._image_steps import IMAGE
-from penstock._pipeline_config import read_chains, read_steps
-from penstock.columns import Table, from_columns
+from penstock._pipeline_config import inputs_of, read_chains, read_steps
+from penstock.columns import Table, from_columns, taken_columns
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ class Pipeline:
         self._flat: _core.Preprocessor | None = None
         self._chains: _core.PipelineRunner | None = None
         if _is_chains(config):
-            chains = list(read_chains(config, "chains", Path(folder)))
+            chains = read_chains(config, "chains", Path(folder))
+            self._inputs = inputs_of(chains)
             try:
-                self._chains = _core.PipelineRunner(chains)
+                self._chains = _core.PipelineRunner([chain.core for chain in chains])
             except _core.Error as error:
                 raise ConfigError(error.args[1]) from None
         else:
@@ -87,12 +88,14 @@ class Pipeline:
         every batch costs page faults. None makes one.
 
         Of chains: batch maps each name that a chain takes to an array or a list, the rows first
-        (BYTES: bytes, or str as UTF-8), or is a DataFrame or a list of dicts, read as by
-        penstock.columns.from_columns. The answer has what every chain makes, read-only; a chain
-        may take what one before it makes.
+        (BYTES: bytes, or str as UTF-8), or is a DataFrame or a list of dicts. Columns become the
+        datatype that the chain takes, as by penstock.columns.from_columns; arrays are taken as they
+        are, and columns that no chain takes are left out. The answer has what every chain makes,
+        read-only; a chain may take what one before it makes.
 
         Raises InvalidRequestError where an item is no picture, is broken or exceeds a limit; the
-        message names the row. What `out` holds is then undefined.
+        message names the row. What `out` holds is then undefined. ValueError where a column cannot
+        be what a chain takes.
         """
         if self._flat is not None:
             if isinstance(batch, Mapping):
@@ -101,7 +104,9 @@ class Pipeline:
         if out is not None:
             raise TypeError("out: chains make their own arrays")
         assert self._chains is not None
-        return self._chains.run(from_columns(batch))
+        if self._inputs is None:
+            return self._chains.run(from_columns(batch))
+        return self._chains.run(taken_columns(batch, self._inputs))
 
     @property
     def datatype(self) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from penstock.errors import ConfigError, InvalidRequestError
 from penstock.preprocess import Pipeline
@@ -90,6 +91,19 @@ def test_missing_numbers_follow_the_policy() -> None:
         features = [AGE if settings else {**AGE, "missing": "keep"}, CITY]
         made = Pipeline(chains(features, **settings))(row)["row"]
         np.testing.assert_array_equal(made, np.array([[1, 0], [math.nan, 1]], np.float32))
+
+
+def test_columns_become_what_the_chain_takes() -> None:
+    features = [{**AGE, "missing": "keep"}, CITY]
+    pipeline = Pipeline(chains(features))
+    whole = [{"age": 31, "city": None, "further": True}]
+    for batch in (whole, pandas.DataFrame(whole), {"age": [31], "city": [None]}):
+        typed = {"age": np.array([31.0]), "city": np.array([b""], object)}
+        np.testing.assert_array_equal(pipeline(batch)["row"], pipeline(typed)["row"])
+    with pytest.raises(ValueError, match="input 'age', row 1 is str, FP64 takes numbers"):
+        pipeline([{"age": 1, "city": "Rome"}, {"age": "old", "city": "Rome"}])
+    with pytest.raises(InvalidRequestError, match=r"input 'age': INT64 \[1\], the pipeline takes"):
+        pipeline({"age": np.array([31]), "city": ["Rome"]})  # an array says what it is
 
 
 @pytest.mark.parametrize(

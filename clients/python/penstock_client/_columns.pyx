@@ -36,7 +36,7 @@ def from_columns(data, inputs=None):
     inputs: the model's inputs, each with .name, .datatype and .shape; None takes each column's own
     dtype. Raises ValueError.
     """
-    columns = _named(data, inputs)
+    columns = named_columns(data, inputs)
     for name in columns:
         if not isinstance(name, str):
             raise ValueError(f"column {name!r}: its name is {type(name).__name__}, not str")
@@ -72,8 +72,8 @@ def bf16_bits(array):
 # --- who is called what ---------------------------------------------------------------------------
 
 
-def _named(data, inputs):
-    """A mapping of name to column."""
+def named_columns(data, inputs=None):
+    """A mapping of name to column. data and inputs: as for from_columns. Raises ValueError."""
     if isinstance(data, Mapping):
         return data
     if isinstance(data, (list, tuple)) and len(data) > 0 and isinstance(data[0], Mapping):
