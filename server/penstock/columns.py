@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from penstock._core import TensorReport
     from penstock._steps import InputDeclaration
 
-__all__ = ["Table", "from_columns", "named_arrays"]
+__all__ = ["Table", "from_columns", "named_arrays", "taken_columns"]
 
 
 class Table(Protocol):
