@@ -256,15 +256,32 @@ Status BindOutputs(const wire::InferRequest& request, const ModelVersion& model,
   return {};
 }
 
-// Whether each output that is to be answered as classes has any.
+// Of one output: the loop ranks and writes them, and others wait for it.
+constexpr std::int64_t kClassesMax = std::int64_t{1} << 16;
+
+// Classes in a row of an output; what is asked for where the model does not say.
+std::int64_t ClassesInRow(const TensorSpec& spec, bool batchable, std::int64_t asked) {
+  const std::span<const std::int64_t> dims = spec.shape.dims();
+  Shape row;
+  for (const std::int64_t dim : batchable ? dims.subspan(1) : dims) row.Append(dim);
+  return std::min(row.ElementCount().value_or(asked), asked);
+}
+
+// Whether each output that is to be answered as classes has any, and not too many.
 Status BindClasses(const wire::InferRequest& request, const ModelVersion& model,
                    RequestTensors& tensors) {
   for (const wire::RequestedClasses& classes : request.classes) {
     const TensorSpec& spec = model.outputs()[tensors.outputs[classes.output]];
-    if (CanClassify(spec.dtype)) continue;
-    return InvalidArgument(
-        StrCat("output '", spec.name, "': parameter 'classification': the output is ",
-               DataTypeName(spec.dtype), ", numbers are needed to tell classes"));
+    if (!CanClassify(spec.dtype)) {
+      return InvalidArgument(
+          StrCat("output '", spec.name, "': parameter 'classification': the output is ",
+                 DataTypeName(spec.dtype), ", numbers are needed to tell classes"));
+    }
+    if (ClassesInRow(spec, model.batchable(), classes.count) > kClassesMax / tensors.rows) {
+      return InvalidArgument(StrCat(
+          "output '", spec.name, "': parameter 'classification': ", classes.count, " classes of ",
+          tensors.rows, " rows; at most ", kClassesMax, " in all are given"));
+    }
   }
   tensors.classes = request.classes;
   return {};

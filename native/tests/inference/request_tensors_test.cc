@@ -374,6 +374,25 @@ TEST_F(BindRequestTest, Classes_AreThoseOfNumbers) {
   EXPECT_TRUE(tensors_.classes.empty());
 }
 
+TEST_F(BindRequestTest, ClassesBeyondTheirLimit_AreRefused) {
+  const std::vector<TensorSpec> specs = {
+      {.name = "free", .dtype = DataType::kFp32, .shape = {1, -1}},
+      {.name = "two", .dtype = DataType::kFp32, .shape = {1, 2}}};
+  const std::unique_ptr<ModelVersion> model =
+      MakeModel({.name = "wide"},
+                std::make_unique<FakeSession>(specs, specs, EchoAll(clock_, 1000, 10)), clock_);
+  Add("free", {1, 3}, 12);
+  Add("two", {1, 2}, 8);
+  request_.requested_outputs = {"free", "two"};
+  // As many as there are, where that is known.
+  request_.classes = {{.output = 0, .count = 65536}, {.output = 1, .count = 1'000'000}};
+  EXPECT_EQ(Bind(*model), "");
+  request_.classes = {{.output = 0, .count = 65537}};
+  EXPECT_EQ(Bind(*model),
+            "output 'free': parameter 'classification': 65537 classes of 1 rows; at most 65536 in "
+            "all are given");
+}
+
 TEST_F(BindRequestTest, ClassesOfStrings_AreRefused) {
   const std::vector<TensorSpec> specs = {{.name = "s", .dtype = DataType::kBytes, .shape = {1}}};
   const std::unique_ptr<ModelVersion> model =
