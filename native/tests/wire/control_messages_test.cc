@@ -206,17 +206,18 @@ TEST(EncodeModelStatisticsResponse, Durations_AreOfItsCalls) {
   model.counts.rows = 3;
   model.counts.stages[0].sum = 1;
   model.counts.stages[1].sum = 10;
-  model.counts.stages[2].sum = 20;
-  model.counts.stages[3].sum = 2;
-  model.counts.total.sum = 33;
+  model.counts.stages[2].sum = 4;
+  model.counts.stages[3].sum = 20;
+  model.counts.stages[4].sum = 2;
+  model.counts.total.sum = 37;
   model.counts.run.counts[2] = 1;
   const std::array models = {model};
   EXPECT_EQ(EncodeModelStatisticsResponse(models),
             "\x0a\x32\x0a\x01m\x12\x01\x31\x18\x05\x20\x03\x28\x01\x32\x24"
-            "\x0a\x04\x08\x02\x10\x21"    // success
+            "\x0a\x04\x08\x02\x10\x25"    // success
             "\x12\x04\x08\x01\x10\x07"    // fail
             "\x1a\x04\x08\x02\x10\x0a"    // queue
-            "\x22\x04\x08\x02\x10\x01"    // compute_input
+            "\x22\x04\x08\x02\x10\x05"    // compute_input: decoded and prepared
             "\x2a\x04\x08\x02\x10\x14"    // compute_infer
             "\x32\x04\x08\x02\x10\x02");  // compute_output
 }
