@@ -182,14 +182,7 @@ def with_shared_memory_output() -> dict[str, Any]:
     return {"inputs": [tensor(triton, array_of("FP32"), "FP32")], "outputs": [output]}
 
 
-def with_classification() -> dict[str, Any]:
-    output = triton.InferRequestedOutput("y", class_count=2)
-    return {"inputs": [tensor(triton, array_of("FP32"), "FP32")], "outputs": [output]}
-
-
-@pytest.mark.parametrize(
-    "request_of", [with_shared_memory_input, with_shared_memory_output, with_classification]
-)
+@pytest.mark.parametrize("request_of", [with_shared_memory_input, with_shared_memory_output])
 def test_triton_client_what_is_not_served_is_unimplemented(
     server: Any, request_of: Callable[[], dict[str, Any]]
 ) -> None:

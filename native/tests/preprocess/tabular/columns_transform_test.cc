@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,8 +93,9 @@ Made RunColumns(const ColumnsSpec& spec, const std::vector<Column>& columns) {
     return made;
   }
   made.shape = outputs.front().shape;
-  made.numbers.resize(outputs.front().data.size() / sizeof(double));
-  std::memcpy(made.numbers.data(), outputs.front().data.data(), outputs.front().data.size());
+  const std::span<const std::byte> data = outputs.front().data;
+  made.numbers.resize(data.size() / sizeof(double));
+  if (!data.empty()) std::memcpy(made.numbers.data(), data.data(), data.size());
   return made;
 }
 
