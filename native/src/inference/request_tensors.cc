@@ -8,18 +8,11 @@
 #include "base/strings.h"
 #include "inference/classification.h"
 #include "tensor/bytes.h"
+#include "tensor/spec_names.h"
 #include "wire/typed_contents.h"
 
 namespace penstock {
 namespace {
-
-std::string NamesOf(std::span<const TensorSpec> specs) {
-  std::string names;
-  for (const TensorSpec& spec : specs) {
-    names.append(names.empty() ? "'" : ", '").append(spec.name).append("'");
-  }
-  return names;
-}
 
 std::optional<std::size_t> IndexOf(std::span<const TensorSpec> specs, std::string_view name) {
   for (std::size_t i = 0; i < specs.size(); ++i) {

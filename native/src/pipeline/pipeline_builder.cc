@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "pipeline/pipeline.h"
+#include "tensor/spec_names.h"
 
 namespace penstock {
 namespace {
@@ -14,14 +15,6 @@ constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 const TensorSpec* Find(std::span<const TensorSpec> specs, std::string_view name) {
   const auto found = std::ranges::find(specs, name, &TensorSpec::name);
   return found == specs.end() ? nullptr : &*found;
-}
-
-std::string NamesOf(std::span<const TensorSpec> specs) {
-  std::string names;
-  for (const TensorSpec& spec : specs) {
-    names.append(names.empty() ? "'" : ", '").append(spec.name).append("'");
-  }
-  return names;
 }
 
 std::string Describe(DataType dtype, const Shape& shape) {
