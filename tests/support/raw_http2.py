@@ -249,9 +249,8 @@ class RawHttp2:
             answer.ended = True
 
 
-def ask_at_once(raw: RawHttp2, requests: Iterable[Any]) -> list[Answer]:
-    """ModelInfer requests in one write: one turn of the server's loop takes them all, and batches
-    hold as many of them as they can. The answers, in the same order."""
+def send_at_once(raw: RawHttp2, requests: Iterable[Any]) -> list[int]:
+    """ModelInfer requests in one write. Their streams, in the same order."""
     frames: list[bytes | Frame] = []
     streams = []
     for request in requests:
@@ -260,7 +259,13 @@ def ask_at_once(raw: RawHttp2, requests: Iterable[Any]) -> list[Answer]:
         data = message_bytes(request.SerializeToString())
         frames += [headers, raw.data_frame(headers.stream_id, data)]
     raw.send(*frames)
-    return [raw.answer(stream) for stream in streams]
+    return streams
+
+
+def ask_at_once(raw: RawHttp2, requests: Iterable[Any]) -> list[Answer]:
+    """ModelInfer requests in one write: one turn of the server's loop takes them all, and batches
+    hold as many of them as they can. The answers, in the same order."""
+    return [raw.answer(stream) for stream in send_at_once(raw, requests)]
 
 
 def _text(value: bytes | str) -> str:
