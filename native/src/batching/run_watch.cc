@@ -43,8 +43,9 @@ void RunWatch::Look(TimeNs now, Logger& logger) {
   if (queue.ending()) return TellToEnd(run);
   const TimeNs limit = RunLimit(queue.run_timeout(), queue.service_time().Predict(work));
   if (age < limit || !age_.TellOnce()) return;
-  TellToEnd(run);
+  // First: whoever gets the answer of the run may ask for the count at once.
   queue.NoteTerminated();
+  TellToEnd(run);
   logger.Warning("a run takes too long and is told to end",
                  {{"model", queue.model()},
                   {"version", StrCat(queue.version())},

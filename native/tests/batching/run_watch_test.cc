@@ -79,6 +79,18 @@ TEST_F(RunWatchTest, RunPastItsLimit_IsToldToEndAndFailsWholeInOneRun) {
   EXPECT_EQ(session_.runs(), 2);
 }
 
+// Whose call it was may ask for the count as soon as it is answered.
+TEST_F(RunWatchTest, RunPastItsLimit_IsCountedBeforeItIsToldToEnd) {
+  std::int64_t counted = 0;
+  session_.set_on_terminate([this, &counted] { counted = queue_.terminated(); });
+  during_ = [this] {
+    Take(kLimit);
+    return Internal("the engine looked up");
+  };
+  Run();
+  EXPECT_EQ(counted, 1);
+}
+
 TEST_F(RunWatchTest, RunWithinItsLimit_IsLeftAlone) {
   during_ = [this] {
     Take(kLimit - 1);

@@ -63,11 +63,16 @@ class FakeOutputs final : public SessionOutputs {
 // What a FakeSession's runs look at.
 class FakeRunStop final : public RunStop {
  public:
-  void Terminate() override { asked_ = true; }
+  explicit FakeRunStop(const std::function<void()>& on_terminate) : on_terminate_(on_terminate) {}
+  void Terminate() override {
+    if (on_terminate_) on_terminate_();
+    asked_ = true;
+  }
   void Reset() override { asked_ = false; }
   bool asked() const { return asked_; }
 
  private:
+  const std::function<void()>& on_terminate_;
   std::atomic<bool> asked_{false};
 };
 
@@ -85,7 +90,11 @@ class FakeSession final : public Session {
 
   void set_data_dependent_operator(std::string name) { data_dependent_operator_ = std::move(name); }
 
-  std::unique_ptr<RunStop> NewRunStop() override { return std::make_unique<FakeRunStop>(); }
+  std::unique_ptr<RunStop> NewRunStop() override {
+    return std::make_unique<FakeRunStop>(on_terminate_);
+  }
+  // Before a run is told to end; set while there is none.
+  void set_on_terminate(std::function<void()> act) { on_terminate_ = std::move(act); }
   // Of the run under way: for a `compute` that waits to be told.
   const FakeRunStop* stop() const { return stop_; }
 
@@ -111,6 +120,7 @@ class FakeSession final : public Session {
 
  private:
   std::atomic<FakeRunStop*> stop_{nullptr};
+  std::function<void()> on_terminate_;
   const std::vector<TensorSpec> inputs_;
   const std::vector<TensorSpec> outputs_;
   const Compute compute_;
