@@ -11,11 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from locust.runners import WorkerRunner
+import gevent
+from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.rules import Finding, Rule
 from loadtests.schedule import Schedule
 from loadtests.shapes import duration_s_of
+
+# For workers to stop their users and report; loadtests/run.py waits longer for Locust's end.
+_REPORTS_WAIT_S = 30.0
+_REPORTS_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Scenario:
         """Adds the scenario's options and listens to Locust."""
         events.init_command_line_parser.add_listener(self._add_options)
         events.test_start.add_listener(self._start)
+        events.test_stop.add_listener(wait_for_reports)
         events.test_stop.add_listener(self._show_in_web_ui)
         events.quitting.add_listener(self._judge)
 
@@ -109,3 +115,17 @@ class Scenario:
     def _show(findings: Sequence[Finding]) -> None:
         for finding in findings:
             print(f"{'pass' if finding.passed else 'FAIL'}  {finding.text}", flush=True)
+
+
+def wait_for_reports(environment: Any, **_arguments: Any) -> None:
+    """Ends the workers of a run that ends with its test, and waits until each has reported: by
+    itself Locust's master gives them half a second, and goes without the counts of slower ones."""
+    runner = environment.runner
+    if not isinstance(runner, MasterRunner) or environment.web_ui is not None:
+        return
+    for worker in runner.clients.all:
+        runner.send_message("quit", client_id=worker.id)
+    deadline_s = time.monotonic() + _REPORTS_WAIT_S
+    # A worker's last word comes behind its last report.
+    while runner.worker_count > 0 and time.monotonic() < deadline_s:
+        gevent.sleep(_REPORTS_POLL_S)
