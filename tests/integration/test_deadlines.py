@@ -18,6 +18,7 @@ TIMEOUT_S = 60.0
 SEED = 20261121
 DEADLINE_EXCEEDED = 4
 RESOURCE_EXHAUSTED = 8
+ROUNDS_MAX = 20
 # The model `loop` doubles its input that often: about a second.
 LONG = 300_000
 
@@ -69,13 +70,22 @@ def test_call_deadline_passes_and_the_server_says_so(address: str, timeout: str)
     assert not answer.body
 
 
+def ask_once_learned(address: str, stub: Any, request: Any, **options: Any) -> raw_http2.Answer:
+    """The answer where the server knows how long a run takes. It trusts that for a second: a
+    machine too slow to ask by then, or to look at the call in time, is asked again."""
+    for _ in range(ROUNDS_MAX):
+        stub(slow_request(), timeout=TIMEOUT_S)
+        with RawHttp2(address) as raw:
+            stream = raw.call(raw_http2.INFER, request.SerializeToString(), **options)
+            answer = raw.answer(stream)
+        if answer.status != DEADLINE_EXCEEDED:
+            break
+    return answer
+
+
 def test_call_hopeless_deadline_is_refused_with_pushback(address: str, connect: Any) -> None:
     stub = protos.unary_stub(connect(address), "ModelInfer")
-    stub(slow_request(), timeout=TIMEOUT_S)  # a run's time is trusted for a second
-    with RawHttp2(address) as raw:
-        message = slow_request().SerializeToString()
-        stream = raw.call(raw_http2.INFER, message, extra=[("grpc-timeout", "2m")])
-        answer = raw.answer(stream)
+    answer = ask_once_learned(address, stub, slow_request(), extra=[("grpc-timeout", "2m")])
     assert answer.status == RESOURCE_EXHAUSTED
     assert "model 'slow' is busy" in answer.message
     assert int(answer.headers["grpc-retry-pushback-ms"]) >= 1
@@ -83,12 +93,9 @@ def test_call_hopeless_deadline_is_refused_with_pushback(address: str, connect: 
 
 def test_call_timeout_parameter_is_a_deadline(address: str, connect: Any) -> None:
     stub = protos.unary_stub(connect(address), "ModelInfer")
-    stub(slow_request(), timeout=TIMEOUT_S)
     request = slow_request()
     request.parameters["timeout"].int64_param = 2000  # microseconds; a run takes longer
-    with pytest.raises(grpc.RpcError) as raised:
-        stub(request, timeout=TIMEOUT_S)
-    assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert ask_once_learned(address, stub, request).status == RESOURCE_EXHAUSTED
     request.parameters["timeout"].int64_param = 0  # none
     assert stub(request, timeout=TIMEOUT_S).outputs
 
@@ -187,7 +194,7 @@ def test_call_cancelled_while_it_waits_frees_its_place(
     model = tmp_path / "loop.onnx"
     model.write_bytes((test_models / "loop.onnx").read_bytes())
     model.with_suffix(".yaml").write_text("max_queue_size: 1\ninstance_count: 1\n")
-    server = start_server(model, flags=["--drain-timeout", "30s"])
+    server = start_server(model, flags=["--compute-threads", "1", "--drain-timeout", "30s"])
     with RawHttp2(server.address) as raw:
         running, waiting = fill_queue(raw, loop_message(LONG))
         raw.reset(waiting)
@@ -206,10 +213,11 @@ def fill_queue(raw: RawHttp2, message: bytes) -> tuple[int, int]:
     while True:
         stream = raw.call(raw_http2.INFER, message)
         raw.barrier()
+        # On a slow machine one may have ended before the next was sent.
+        pending = [each for each in [*pending, stream] if not raw.answers[each].done]
+        assert len(pending) <= 2, "the queue has room for one"
         answer = raw.answers[stream]
-        if not answer.done:
-            pending.append(stream)
-            assert len(pending) <= 2, "the queue has room for one"
+        if answer.status in (None, 0):
             continue
         assert answer.status == RESOURCE_EXHAUSTED, answer
         assert "queue is full" in answer.message

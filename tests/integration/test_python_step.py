@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,12 +34,13 @@ threads = set()
 
 
 def parse(texts, factor):
-    """Each text is "1,2,3"; a row fails by what it says."""
+    """Each text is "1,2,3"; a row fails by what it says, or waits for a file."""
     threads.add(threading.current_thread().name)
     assert texts.shape == (len(texts),)
     made = []
     for row, text in enumerate(texts):
         if text.startswith(b"wait for "):
+            open(text[9:] + b".awaited", "w").close()
             while not os.path.exists(text[9:]):
                 time.sleep(0.005)
             text = b"0,0,0,0"
@@ -242,12 +244,13 @@ def test_stop_does_not_wait_for_a_function_that_never_ends(
     repository = add_model(tmp_path, test_models / "two_by_two.onnx")
     running = start_server(repository, flags=["--drain-timeout", "200ms"])
     never = inputs(b"wait for " + bytes(tmp_path / "never"))
-    with (
-        triton.InferenceServerClient(running.address) as client,
-        pytest.raises(InferenceServerException),
-    ):
-        client.infer("stepped", never, client_timeout=1.0)
-    # The call has long been answered, but its batch still ran: that is what this exit code says.
+    ended = threading.Event()
+    with triton.InferenceServerClient(running.address) as client:
+        call = client.async_infer("stepped", never, lambda result, error: ended.set())
+        wait_until((tmp_path / "never.awaited").exists, lambda: running.log)
+        call.cancel()
+        assert ended.wait(TIMEOUT_S)
+    # The call is over, but its batch still runs: that is what this exit code says.
     assert running.stop() == 1
     assert "drain timed out" in running.log
 

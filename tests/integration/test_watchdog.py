@@ -33,6 +33,11 @@ def wait_for_metric(server: Any, name: str, at_least: float, **labels: str) -> N
     )
 
 
+def wait_for_lines(server: Any, text: str) -> list[str]:
+    wait_until(lambda: text in server.log, otherwise=lambda: server.log)
+    return [line for line in server.log.splitlines() if text in line]
+
+
 def expect_mlp_answers(stub: Any) -> None:
     x = np.ones((1, 64), np.float32)
     assert stub(infer.make_request("mlp", {"x": x}), timeout=TIMEOUT_S).outputs
@@ -43,7 +48,7 @@ def test_endless_run_is_ended_and_nobody_else_is_hurt(start_server: Any, connect
     server = start_server(
         "loop",
         "mlp",
-        flags=[*ANY_PORT, "--compute-threads", "1", "--run-timeout", "300ms"],
+        flags=[*ANY_PORT, "--compute-threads", "1", "--run-timeout", "1s"],
     )
     stub = protos.unary_stub(connect(server.address), "ModelInfer")
     endless = stub.future(loop_request(ENDLESS), timeout=TIMEOUT_S)
@@ -56,24 +61,27 @@ def test_endless_run_is_ended_and_nobody_else_is_hurt(start_server: Any, connect
     samples = scrape(server.http_address)
     assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 1
     assert samples["penstock_model_runs_ended_total", frozenset(MLP.items())] == 0
-    (line,) = [line for line in server.log.splitlines() if "is told to end" in line]
+    # The log is written after the run was told.
+    (line,) = wait_for_lines(server, "is told to end")
     assert "model=loop" in line
-    assert "limit_ms=300" in line
+    assert "limit_ms=1000" in line
 
 
 def test_deadline_passes_during_a_run_and_is_said_at_once(start_server: Any, connect: Any) -> None:
     """The run goes on: the answer does not wait for it."""
-    server = start_server("loop", flags=[*ANY_PORT, "--run-timeout", "3s"])
+    flags = [*ANY_PORT, "--run-timeout", "60s", "--drain-timeout", "0"]
+    server = start_server("loop", flags=flags)
     stub = protos.unary_stub(connect(server.address), "ModelInfer")
     request = loop_request(ENDLESS)
     # Not grpc-timeout, by which grpcio itself would give up.
-    request.parameters["timeout"].int64_param = 200_000
+    request.parameters["timeout"].int64_param = 1_000_000
     with pytest.raises(grpc.RpcError) as raised:
         stub(request, timeout=TIMEOUT_S)
     assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     samples = scrape(server.http_address)
     assert samples["penstock_model_running", frozenset(LOOP.items())] == 1
     assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 0
+    assert server.stop() == 1, "it stops amid the run, since there is no time to drain"
 
 
 def test_model_that_turns_slow_leaves_its_loop_and_returns(
@@ -105,14 +113,14 @@ def test_run_that_holds_its_loop_is_reported_and_ended(start_server: Any, connec
     server = start_server(
         "loop",
         "mlp",
-        flags=[*ANY_PORT, "--execution", "inline", "--io-threads", "1", "--run-timeout", "600ms"],
+        flags=[*ANY_PORT, "--execution", "inline", "--io-threads", "1", "--run-timeout", "1500ms"],
     )
     stub = protos.unary_stub(connect(server.address), "ModelInfer")
     with pytest.raises(grpc.RpcError, match="run_timeout_ms"):
         stub(loop_request(ENDLESS), timeout=TIMEOUT_S)
     expect_mlp_answers(stub)
     samples = scrape(server.http_address)
-    assert samples["penstock_loop_stalls_total", frozenset()] == 1
+    # A machine that holds the loop up as long is reported, too.
+    assert samples["penstock_loop_stalls_total", frozenset()] >= 1
     assert samples["penstock_model_runs_ended_total", frozenset(LOOP.items())] == 1
-    (line,) = [line for line in server.log.splitlines() if "event loop stalls" in line]
-    assert "loop=io-0" in line
+    assert all("loop=io-0" in line for line in wait_for_lines(server, "event loop stalls"))
