@@ -42,9 +42,10 @@ void ExpectGoodput(std::span<const Case> cases) {
                  << "l(b) = " << load.law.t0 << " + " << load.law.per_row << " b ns, up to "
                  << load.law.rows_max << " rows, at " << load.multiple << "x");
     EXPECT_GE(goodput, goodput_min);
-    // Where the machine drifts, what was promised just before it slowed down is late.
+    // Where the machine drifts, what was promised just before it slowed down is late. Where it does
+    // not, part of a batch that took longer than nearly all.
     const auto answered = static_cast<double>(sources[0].latencies.size());
-    EXPECT_LE(static_cast<double>(sources[0].late), load.drift > 0 ? 0.02 * answered : 5);
+    EXPECT_LE(static_cast<double>(sources[0].late), (load.drift > 0 ? 0.02 : 0.001) * answered);
   }
 }
 
