@@ -209,6 +209,7 @@ void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
     Fill(now, taken);
   }
   taken.work = sum_.work();
+    more_wait_ = !first->empty();
   for (QueueEntry* entry : other_shape_) PutBack(*entry);
   other_shape_.clear();
   candidates_.clear();
@@ -250,7 +251,8 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
   for (const QueueEntry* entry : candidates_) {
     by_deadline_.push_back({.rows = entry->work(), .deadline = entry->deadline});
   }
-  BatchChoice choice = ChooseBatch(by_deadline_, rows_max_, service_time_, now);
+  BatchChoice choice = ChooseBatch(by_deadline_, service_time_,
+                                   {.now = now, .rows_max = rows_max_, .more_wait = more_wait_});
   // Nobody is likely to be in time: the latest may be lucky, and the service time is learned.
   if (choice.taken == 0) choice = {.given_up = candidates_.size() - 1, .taken = 1};
   for (std::size_t i = 0; i < candidates_.size(); ++i) {

@@ -176,4 +176,5 @@ class BatchQueue final {
   bool rows_full_ = false;  // the row limit of a ragged model was reached
 };
 
+  bool more_wait_ = false;  // of their priority, than are candidates
 }  // namespace penstock
