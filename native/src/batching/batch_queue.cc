@@ -123,6 +123,15 @@ Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double 
   return {};
 }
 
+void BatchQueue::Charge(const QueueEntry& entry) {
+  const std::int64_t most = options_.limits.work_max();
+  const auto batch = static_cast<double>(std::max<TimeNs>(service_time_.Predict(most), kCallCost));
+  const auto rows = static_cast<double>(most);
+  PriorityClass& priority = ClassOf(entry);
+  priority.Charge(priority.FlowOf(entry.client), rows * static_cast<double>(kCallCost) / batch,
+                  rows);
+}
+
 void BatchQueue::Remove(QueueEntry& entry) {
   static_cast<ListLink<QueueEntry>&>(entry).Unlink();
   ClassOf(entry).Remove(entry);
@@ -200,6 +209,7 @@ void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
   sum_ = {};
   while (PriorityClass* const first = FirstClass()) {
     Collect(*first, now, taken);
+    more_wait_ = !first->empty();
     if (!candidates_.empty()) break;
   }
   if (candidates_.empty()) return;
@@ -209,7 +219,6 @@ void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
     Fill(now, taken);
   }
   taken.work = sum_.work();
-    more_wait_ = !first->empty();
   for (QueueEntry* entry : other_shape_) PutBack(*entry);
   other_shape_.clear();
   candidates_.clear();

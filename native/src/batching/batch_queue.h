@@ -104,6 +104,8 @@ class BatchQueue final {
   std::size_t index() const { return index_; }
   void set_index(std::size_t index) { index_ = index; }
 
+  // A call of the entry's client came, and is queued or refused: see call_cost.h.
+  void Charge(const QueueEntry& entry);
   // Queues the entry, or says why not and sets its result's retry_after.
   Status Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter);
   // The same without queueing it.
@@ -174,7 +176,7 @@ class BatchQueue final {
   std::int64_t rows_max_ = 1;
   BatchSum sum_;
   bool rows_full_ = false;  // the row limit of a ragged model was reached
+  bool more_wait_ = false;  // of their priority, than are candidates
 };
 
-  bool more_wait_ = false;  // of their priority, than are candidates
 }  // namespace penstock

@@ -25,6 +25,7 @@ TimeNs Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
     Wake(slot);
     const AdmissionFacts facts = Facts(slot, now);
     while (QueueEntry* entry = entries.PopFront()) {
+      Charge(slot, *entry);
       entry->result.status =
           closed_ ? Unavailable("no more requests are run") : queue.Admit(*entry, facts, Jitter());
       if (!entry->result.status.ok()) refused.PushBack(*entry);
@@ -42,6 +43,13 @@ void Scheduler::Wake(Slot& slot) {
   slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
 }
 
+void Scheduler::Charge(Slot& slot, const QueueEntry& entry) {
+  const BatchQueue& queue = *slot.queue;
+  const TimeNs batch = queue.service_time().Predict(queue.limits().work_max());
+  slot.virtual_time = Charged(slot.virtual_time, virtual_time_, kCallCost, batch);
+  slot.queue->Charge(entry);
+}
+
 bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
   const std::lock_guard<std::mutex> lock(mu_);
   if (!static_cast<ListLink<QueueEntry>&>(entry).linked()) return false;
@@ -51,7 +59,11 @@ bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
 
 Status Scheduler::Foresee(BatchQueue& queue, QueueEntry& entry) {
   const std::lock_guard<std::mutex> lock(mu_);
-  return queue.Judge(entry, Facts(SlotOf(queue), clock_.Now()), Jitter());
+  Slot& slot = SlotOf(queue);
+  Status status = queue.Judge(entry, Facts(slot, clock_.Now()), Jitter());
+  // What may be received is charged when it has been.
+  if (!status.ok()) Charge(slot, entry);
+  return status;
 }
 
 double Scheduler::Jitter() {

@@ -1,5 +1,6 @@
 // Decides what the compute threads run next, and whether a call may wait for it. Of the models that
-// have work and a free instance it is the turn of the one that has had the least compute time.
+// have work and a free instance it is the turn of the one that has had the least compute time, what
+// taking in its calls costs included.
 // Any thread; one mutex guards all queues, which batches long enough for the pool do not notice.
 #pragma once
 
@@ -84,6 +85,7 @@ class Scheduler final {
 
   Slot& SlotOf(const BatchQueue& queue);
   void Wake(Slot& slot);
+  void Charge(Slot& slot, const QueueEntry& entry);
   bool TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at);
   void BeginLocked(Slot& slot, TimeNs now, Taken& taken);
   double Jitter();
