@@ -35,6 +35,10 @@ Status CheckOneLength(const Ragged& ragged, std::span<const TensorSpec> specs,
   return {};
 }
 
+void FailAll(std::span<QueueEntry* const> batch, const Status& status) {
+  for (QueueEntry* entry : batch) entry->result.status = status;
+}
+
 // Of a batch whose rows were brought to `length`, the entry gets what it would have had alone.
 void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
   const std::int64_t own = ragged.LengthOf(entry.inputs);
@@ -91,7 +95,12 @@ bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> 
   const std::size_t count = queue.session().inputs().size();
   prepared_.assign(batch.size() * count, {});
   ready_.clear();
-  const bool together = queue.pipeline()->shares_preparing() && PrepareTogether(queue, batch);
+  const Result<bool> shared = PrepareTogether(queue, batch);
+  if (!shared.ok()) {
+    FailAll(batch, shared.status());
+    return false;
+  }
+  const bool together = shared.value();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     QueueEntry& entry = *batch[i];
     if (!entry.raw) {
@@ -113,8 +122,10 @@ bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> 
 }
 
 // Fills prepared_ from the whole batch as one. False: that cannot be, or has failed; each entry by
-// itself tells then whose fault it is.
-bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
+// itself tells then whose fault it is, unless the failure is final.
+Result<bool> BatchRunner::PrepareTogether(const BatchQueue& queue,
+                                          std::span<QueueEntry* const> batch) {
+  if (!queue.pipeline()->shares_preparing()) return false;
   // Those for the model itself are batched with their like.
   if (batch.size() == 1 || batch.front()->raw) return false;
   // They would all become as long as the longest, and that is what would be answered.
@@ -129,7 +140,9 @@ bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry*
   const Gathered gathered = gatherer_.Gather(members_, nullptr, work_.arena());
   const std::size_t count = queue.session().inputs().size();
   prepared_batch_.assign(count, {});
-  if (!queue.pipeline()->Prepare(gathered.inputs, work_, prepared_batch_).ok()) return false;
+  Status status = queue.pipeline()->Prepare(gathered.inputs, work_, prepared_batch_);
+  if (status.final()) return status;
+  if (!status.ok()) return false;
   for (std::size_t at = 0; at < count; ++at) {
     RowCutter cutter(prepared_batch_[at]);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -142,8 +155,8 @@ bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry*
 bool BatchRunner::RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const Status status = RunTogether(queue, batch);
   if (status.ok()) return true;
-  if (batch.size() == 1 || told_to_end_) {
-    for (QueueEntry* entry : batch) entry->result.status = status;
+  if (batch.size() == 1 || status.final()) {
+    FailAll(batch, status);
     return false;
   }
   RunHalving(queue, batch.first(batch.size() / 2));
@@ -161,16 +174,15 @@ Result<std::unique_ptr<SessionOutputs>> BatchRunner::RunWatched(BatchQueue& queu
     if (ran.ok()) return ran;
     const RunWatch::Cause cause = watch_.FindCause();
     if (cause == RunWatch::Cause::kMistake) continue;
-    told_to_end_ = cause == RunWatch::Cause::kToldToEnd;
-    if (!told_to_end_) return ran;
+    if (cause == RunWatch::Cause::kItself) return ran;
     return Internal(StrCat("model '", queue.model(),
-                           "': the run took longer than it may (run_timeout_ms) and was ended"));
+                           "': the run took longer than it may (run_timeout_ms) and was ended"))
+        .AsFinal();
   }
 }
 
 Status BatchRunner::RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const BatchSum sum = SumOf(batch);
-  told_to_end_ = false;
   const Gathered gathered = Gather(queue, batch);
   Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, gathered.inputs, sum);
   if (ran.ok() && queue.pipeline() != nullptr) {

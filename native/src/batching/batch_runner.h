@@ -20,8 +20,8 @@ class BatchRunner final {
   BatchRunner(const Clock& clock, Watchdog& watchdog) : clock_(clock), watch_(watchdog) {}
 
   // Fills every entry's result. A batch that fails is run again in halves, down to the rows that
-  // make it fail: these fail alone. So does an entry that cannot be prepared. One that took too
-  // long fails whole: it has had its time. True: it ran in one piece.
+  // make it fail: these fail alone. So does an entry that cannot be prepared. Where the failure is
+  // final, as that of a run that took too long, all fail with it. True: it ran in one piece.
   bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
     prepared_at_ = 0;
     return queue.pipeline() == nullptr ? RunHalving(queue, batch) : RunPrepared(queue, batch);
@@ -32,7 +32,7 @@ class BatchRunner final {
  private:
   bool RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch);
-  bool PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  Result<bool> PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
   std::size_t PutLikeFirst(std::span<QueueEntry*> entries, const Ragged* ragged);
   bool RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
@@ -54,7 +54,6 @@ class BatchRunner final {
   Gatherer gatherer_;
   TensorArena arena_;  // of one run's tensors
   RunWatch watch_;
-  bool told_to_end_ = false;  // the last run
 };
 
 }  // namespace penstock

@@ -79,7 +79,7 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
 
 Status ModelVersion::Named(const Status& status) const {
   if (status.ok()) return status;
-  return Status(status.code(), StrCat("model '", name_, "': ", status.message()));
+  return status.Under(StrCat("model '", name_, "': "));
 }
 
 // Proves what was declared, or else what preprocessing would have.

@@ -161,7 +161,7 @@ Status Pipeline::Prepare(std::span<const TensorView> inputs, PipelineWork& work,
         transform->Run(work.from_, rows, work.arena(), work.ScratchOf(transform), work.to_);
     if (!status.ok()) {
       if (before.chain.from.size() > 1) return status;
-      return {status.code(), StrCat("input '", before.chain.from[0], "': ", status.message())};
+      return status.Under(StrCat("input '", before.chain.from[0], "': "));
     }
     for (std::size_t i = 0; i < before.to.size(); ++i) model_inputs[before.to[i]] = work.to_[i];
   }

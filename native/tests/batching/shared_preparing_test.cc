@@ -37,79 +37,86 @@ TEST(RowCutter, NumbersAndBytes_AreCutByRows) {
   EXPECT_EQ(strings.Next(1).data.size(), kBytesLengthSize + 1);
 }
 
-// x + 1; a value below 0 fails the run, which says which row.
-class PlusOne final : public Transform {
- public:
-  std::span<const TransformPort> inputs() const override { return {&port_, 1}; }
-  Result<std::vector<TransformPort>> OutputsFor(
-      std::span<const TransformPort> /*inputs*/) const override {
-    return std::vector<TransformPort>{port_};
-  }
-  Status Run(std::span<const TensorView> inputs, std::int64_t rows, TensorArena& arena,
-             Scratch* /*scratch*/, std::span<TensorView> outputs) const override {
-    runs.push_back(rows);
-    const std::span<std::byte> memory = arena.Get(inputs[0].data.size());
-    for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) {
-      float value = 0;
-      std::memcpy(&value, inputs[0].data.data() + i * sizeof(value), sizeof(value));
-      if (value < 0) return InvalidArgument("row " + std::to_string(i) + ": negative");
-      value += 1;
-      std::memcpy(memory.data() + i * sizeof(value), &value, sizeof(value));
-    }
-    outputs[0] = inputs[0];
-    outputs[0].data = memory;
-    return {};
-  }
-  bool brief() const override { return true; }
-  bool shares_runs() const override { return true; }
-
-  mutable std::vector<std::int64_t> runs;
-
- private:
-  const TransformPort port_ = {.dtype = DataType::kFp32, .row_shape = {1}};
-};
-
-class SharedPreparingTest : public testing::Test {
+// One input and one output, "a", whose rows have the shape that a test says: what transforms make
+// of "x", and of "a" behind the model.
+class PreparingTest : public testing::Test {
  protected:
-  SharedPreparingTest() {
+  explicit PreparingTest(const Shape& shape)
+      : specs_(
+            {{.name = "a", .dtype = DataType::kFp32, .shape = shape, .first_dim_symbolic = true}}),
+        session_(specs_, specs_, [](std::span<const TensorView> inputs, FakeOutputs& outputs) {
+          outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
+          return Status();
+        }) {}
+
+  void Make(std::shared_ptr<const Transform> before, std::shared_ptr<const Transform> behind,
+            const BatchLimits& limits) {
     PipelineDeclaration declaration;
-    declaration.preprocessing.push_back(
-        {.from = {"x"}, .to = {"a"}, .steps = {"plus_one"}, .transform = plus_one_});
+    if (before != nullptr) {
+      declaration.preprocessing.push_back(
+          {.from = {"x"}, .to = {"a"}, .steps = {"fake"}, .transform = std::move(before)});
+    }
+    if (behind != nullptr) {
+      declaration.postprocessing.push_back(
+          {.from = {"a"}, .to = {"y"}, .steps = {"fake"}, .transform = std::move(behind)});
+    }
     Result<std::unique_ptr<Pipeline>> made =
-        Pipeline::Create(std::move(declaration), kSpecs, kSpecs);
+        Pipeline::Create(std::move(declaration), specs_, specs_);
     CHECK(made.ok());
     pipeline_ = std::move(made).value();
     queue_ = std::make_unique<BatchQueue>(
-        session_, BatchQueue::Options{.model = "plus", .pipeline = pipeline_.get()});
+        session_, BatchQueue::Options{.model = "m", .limits = limits, .pipeline = pipeline_.get()});
   }
-  TestEntry& Add(std::int64_t rows, float value) {
+  TestEntry& Add(std::int64_t rows, std::int64_t columns, float first) {
     TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
-    entry.AddInput(rows, 1, value);
+    entry.AddInput(rows, columns, first);
     batch_.push_back(&entry);
     return entry;
   }
 
-  inline static const std::vector<TensorSpec> kSpecs = {
-      {.name = "a", .dtype = DataType::kFp32, .shape = {-1, 1}, .first_dim_symbolic = true}};
+  const std::vector<TensorSpec> specs_;
   ManualClock clock_;
   Logger logger_{{.severity_min = LogSeverity::kError}};
   Watchdog watchdog_{clock_, logger_};
   BatchRunner runner_{clock_, watchdog_};
-  FakeSession session_{kSpecs, kSpecs,
-                       [](std::span<const TensorView> inputs, FakeOutputs& outputs) {
-                         outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
-                         return Status();
-                       }};
-  const std::shared_ptr<PlusOne> plus_one_ = std::make_shared<PlusOne>();
+  FakeSession session_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<BatchQueue> queue_;
   std::vector<std::unique_ptr<TestEntry>> entries_;
   std::vector<QueueEntry*> batch_;
 };
 
+// x + 1 in front of the model or behind it; a value below 0 fails the run.
+class SharedPreparingTest : public PreparingTest {
+ protected:
+  SharedPreparingTest() : PreparingTest({-1, 1}) {
+    plus_one_->shares = true;
+    plus_one_->compute = [this, change = plus_one_->compute](std::span<const TensorView> inputs,
+                                                             std::int64_t rows, TensorArena& arena,
+                                                             std::span<TensorView> outputs) {
+      runs_.push_back(rows);
+      return failure_.ok() ? change(inputs, rows, arena, outputs) : failure_;
+    };
+  }
+  void MakeBefore() { Make(plus_one_, nullptr, {}); }
+  void MakeBehind() { Make(nullptr, plus_one_, {}); }
+  void ExpectAllFailed() {
+    for (const auto& entry : entries_) {
+      EXPECT_EQ(entry->result.status.code(), failure_.code());
+      EXPECT_TRUE(entry->result.status.message().ends_with(failure_.message()));
+    }
+  }
+
+  const std::shared_ptr<FakeTransform> plus_one_ =
+      FloatTransform({1}, [](float value) { return value + 1; });
+  std::vector<std::int64_t> runs_;  // of plus_one_: the rows of each
+  Status failure_;                  // of every run
+};
+
 TEST_F(SharedPreparingTest, Batch_IsPreparedAsOne) {
-  Add(2, 1);
-  Add(1, 50);
+  MakeBefore();
+  Add(2, 1, 1);
+  Add(1, 1, 50);
   std::vector<std::vector<float>> expected;
   for (const auto& entry : entries_) {
     std::vector<float>& values = expected.emplace_back(static_cast<std::size_t>(entry->rows));
@@ -117,7 +124,7 @@ TEST_F(SharedPreparingTest, Batch_IsPreparedAsOne) {
     for (float& value : values) value += 1;
   }
   EXPECT_TRUE(runner_.Run(*queue_, batch_));
-  EXPECT_EQ(plus_one_->runs, std::vector<std::int64_t>{3});
+  EXPECT_EQ(runs_, std::vector<std::int64_t>{3});
   EXPECT_EQ(session_.runs(), 1);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     ASSERT_TRUE(entries_[i]->result.status.ok()) << entries_[i]->result.status.ToString();
@@ -126,40 +133,70 @@ TEST_F(SharedPreparingTest, Batch_IsPreparedAsOne) {
 }
 
 TEST_F(SharedPreparingTest, OneThatFails_FailsAlone) {
-  Add(1, 1);
-  Add(1, -50);
-  Add(1, 3);
+  MakeBefore();
+  Add(1, 1, 1);
+  Add(1, 1, -50);
+  Add(1, 1, 3);
   EXPECT_FALSE(runner_.Run(*queue_, batch_));
-  EXPECT_EQ(plus_one_->runs, (std::vector<std::int64_t>{3, 1, 1, 1}));
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{3, 1, 1, 1}));
   EXPECT_TRUE(entries_[0]->result.status.ok());
-  EXPECT_EQ(entries_[1]->result.status.ToString(), "INVALID_ARGUMENT: input 'x': row 0: negative");
+  EXPECT_EQ(entries_[1]->result.status.ToString(),
+            "INVALID_ARGUMENT: input 'x': row 0: a negative value");
   EXPECT_TRUE(entries_[2]->result.status.ok());
 }
 
-// One input and one output, "a", of any length: what `transform` makes of "x", as it is.
-class RaggedPreparingTest : public testing::Test {
+// It has had its time, or nobody computes it any more: for the rest of the batch no less than for
+// one of it.
+TEST_F(SharedPreparingTest, FinalFailureInFront_IsNotTriedOneByOne) {
+  MakeBefore();
+  for (int i = 0; i < 4; ++i) Add(1, 1, 1);
+  failure_ = Internal("too slow").AsFinal();
+  EXPECT_FALSE(runner_.Run(*queue_, batch_));
+  EXPECT_EQ(runs_, std::vector<std::int64_t>{4});
+  EXPECT_EQ(session_.runs(), 0);
+  ExpectAllFailed();
+}
+
+TEST_F(SharedPreparingTest, FinalFailureBehind_IsNotRunAgainInHalves) {
+  MakeBehind();
+  for (int i = 0; i < 4; ++i) Add(1, 1, 1);
+  failure_ = Internal("too slow").AsFinal();
+  EXPECT_FALSE(runner_.Run(*queue_, batch_));
+  EXPECT_EQ(runs_, std::vector<std::int64_t>{4});
+  EXPECT_EQ(session_.runs(), 1);
+  ExpectAllFailed();
+}
+
+// The next batch is another matter.
+TEST_F(SharedPreparingTest, BadRowBehindAfterAFinalFailure_FailsAlone) {
+  MakeBehind();
+  Add(1, 1, 1);
+  Add(1, 1, -50);
+  failure_ = Internal("too slow").AsFinal();
+  runner_.Run(*queue_, batch_);
+  failure_ = {};
+  runs_.clear();
+  batch_.clear();
+  const TestEntry& good = Add(1, 1, 1);
+  const TestEntry& bad = Add(1, 1, -50);
+  runner_.Run(*queue_, batch_);
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{2, 1, 1}));
+  EXPECT_TRUE(good.result.status.ok());
+  EXPECT_EQ(bad.result.status.code(), StatusCode::kInvalidArgument);
+}
+
+// Of any length.
+class RaggedPreparingTest : public PreparingTest {
  protected:
+  RaggedPreparingTest() : PreparingTest({-1, -1}) {}
+
   void Make(std::shared_ptr<FakeTransform> transform, std::vector<RaggedOutput> outputs) {
     ragged_ = {.inputs = {{.index = 0}}, .outputs = std::move(outputs)};
-    PipelineDeclaration declaration;
-    declaration.preprocessing.push_back(
-        {.from = {"x"}, .to = {"a"}, .steps = {"fake"}, .transform = std::move(transform)});
-    Result<std::unique_ptr<Pipeline>> made =
-        Pipeline::Create(std::move(declaration), kSpecs, kSpecs);
-    CHECK(made.ok());
-    pipeline_ = std::move(made).value();
-    queue_ = std::make_unique<BatchQueue>(
-        session_,
-        BatchQueue::Options{.model = "m",
-                            .limits = {.batchable = true, .rows_max = 64, .ragged = &ragged_},
-                            .pipeline = pipeline_.get()});
+    PreparingTest::Make(std::move(transform), nullptr,
+                        {.batchable = true, .rows_max = 64, .ragged = &ragged_});
   }
-  TestEntry& Add(std::int64_t columns, float first) {
-    TestEntry& entry = *entries_.emplace_back(std::make_unique<TestEntry>());
-    entry.AddInput(1, columns, first);
-    entry.run_length = kRunLengthMin;
-    batch_.push_back(&entry);
-    return entry;
+  void Add(std::int64_t columns, float first) {
+    PreparingTest::Add(1, columns, first).run_length = kRunLengthMin;
   }
   // As many ones for each row as the largest number says.
   static std::shared_ptr<FakeTransform> Ones() {
@@ -180,22 +217,7 @@ class RaggedPreparingTest : public testing::Test {
     return made;
   }
 
-  inline static const std::vector<TensorSpec> kSpecs = {
-      {.name = "a", .dtype = DataType::kFp32, .shape = {-1, -1}, .first_dim_symbolic = true}};
-  ManualClock clock_;
-  Logger logger_{{.severity_min = LogSeverity::kError}};
-  Watchdog watchdog_{clock_, logger_};
-  BatchRunner runner_{clock_, watchdog_};
-  FakeSession session_{kSpecs, kSpecs,
-                       [](std::span<const TensorView> inputs, FakeOutputs& outputs) {
-                         outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
-                         return Status();
-                       }};
   Ragged ragged_;
-  std::unique_ptr<Pipeline> pipeline_;
-  std::unique_ptr<BatchQueue> queue_;
-  std::vector<std::unique_ptr<TestEntry>> entries_;
-  std::vector<QueueEntry*> batch_;
 };
 
 // What was sent differs where the model's input may: one tensor of both would be of neither shape.
