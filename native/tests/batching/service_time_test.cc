@@ -31,6 +31,16 @@ TEST(ServiceTimeTest, LargeAndLongRuns_AreInterpolatedLikeOthers) {
   EXPECT_NEAR(static_cast<double>(time.Predict(std::int64_t{1} << 25)), 10e9, 0.1e9);
 }
 
+TEST(ServiceTimeTest, RunsOfHundredsOfThousandsOfElements_AreToldApart) {
+  ServiceTime time;
+  for (int i = 0; i < 50; ++i) {
+    time.Observe(200'000, 1 * kSecond);
+    time.Observe(1'000'000, 5 * kSecond);
+  }
+  EXPECT_EQ(time.Predict(200'000), 1 * kSecond);
+  EXPECT_EQ(time.Predict(1'000'000), 5 * kSecond);
+}
+
 TEST(ServiceTimeTest, PredictHigh_IsNeverBelowTheMean) {
   ServiceTime time(kDurations);
   for (const std::int64_t rows : {1, 2, 3, 4, 10, 16, 40}) {

@@ -1,4 +1,4 @@
-// A pipeline whose step costs so much a run that the requests of a batch share one.
+// Batches of a model with a pipeline: prepared as one or one by one, and what a failure costs.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "batching/batch_runner.h"
+#include "batching/batch_worker.h"
 #include "batching/row_cutter.h"
 #include "pipeline/pipeline.h"
 #include "support/fake_session.h"
@@ -44,7 +45,8 @@ class PreparingTest : public testing::Test {
   explicit PreparingTest(const Shape& shape)
       : specs_(
             {{.name = "a", .dtype = DataType::kFp32, .shape = shape, .first_dim_symbolic = true}}),
-        session_(specs_, specs_, [](std::span<const TensorView> inputs, FakeOutputs& outputs) {
+        session_(specs_, specs_, [this](std::span<const TensorView> inputs, FakeOutputs& outputs) {
+          clock_.Advance(kRunTime);
           outputs.Add(inputs[0].dtype, inputs[0].shape, inputs[0].data);
           return Status();
         }) {}
@@ -74,6 +76,8 @@ class PreparingTest : public testing::Test {
     return entry;
   }
 
+  static constexpr TimeNs kRunTime = 100 * kMicrosecond;
+
   const std::vector<TensorSpec> specs_;
   ManualClock clock_;
   Logger logger_{{.severity_min = LogSeverity::kError}};
@@ -95,9 +99,12 @@ class SharedPreparingTest : public PreparingTest {
                                                              std::int64_t rows, TensorArena& arena,
                                                              std::span<TensorView> outputs) {
       runs_.push_back(rows);
+      clock_.Advance(rows * kRowTime);
       return failure_.ok() ? change(inputs, rows, arena, outputs) : failure_;
     };
   }
+  static constexpr TimeNs kRowTime = 7 * kMicrosecond;
+
   void MakeBefore() { Make(plus_one_, nullptr, {}); }
   void MakeBehind() { Make(nullptr, plus_one_, {}); }
   void ExpectAllFailed() {
@@ -183,6 +190,37 @@ TEST_F(SharedPreparingTest, BadRowBehindAfterAFinalFailure_FailsAlone) {
   EXPECT_EQ(runs_, (std::vector<std::int64_t>{2, 1, 1}));
   EXPECT_TRUE(good.result.status.ok());
   EXPECT_EQ(bad.result.status.code(), StatusCode::kInvalidArgument);
+}
+
+// One bad row in every batch must not keep a model from learning how long its runs take.
+TEST_F(SharedPreparingTest, EntryThatCannotBePrepared_LeavesWhatTheOthersTeach) {
+  plus_one_->shares = false;
+  MakeBefore();
+  Add(2, 1, 1);
+  Add(1, 1, -50);
+  Add(1, 1, 3);
+  RunObserved(runner_, *queue_, batch_, clock_.Now(), clock_);
+  EXPECT_EQ(queue_->service_time().Predict(3), 3 * kRowTime + kRunTime);
+  ASSERT_EQ(queue_->service_time().Buckets().size(), 1U);
+  EXPECT_EQ(queue_->service_time().Buckets().front().rows_mean, 3);
+}
+
+TEST_F(SharedPreparingTest, NothingThatCouldBePrepared_TeachesNothing) {
+  plus_one_->shares = false;
+  MakeBefore();
+  Add(2, 1, -10);
+  Add(1, 1, -50);
+  RunObserved(runner_, *queue_, batch_, clock_.Now(), clock_);
+  EXPECT_TRUE(queue_->service_time().Buckets().empty());
+}
+
+// What was prepared twice says nothing of a batch that is well.
+TEST_F(SharedPreparingTest, SecondAttempt_TeachesNothing) {
+  MakeBefore();
+  Add(2, 1, 1);
+  Add(1, 1, -50);
+  RunObserved(runner_, *queue_, batch_, clock_.Now(), clock_);
+  EXPECT_TRUE(queue_->service_time().Buckets().empty());
 }
 
 // Of any length.
