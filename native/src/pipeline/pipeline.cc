@@ -109,13 +109,6 @@ bool Pipeline::makes_one_length() const {
          });
 }
 
-std::optional<std::size_t> Pipeline::AnswerOf(std::size_t model_output) const {
-  if (!finishes()) return model_output;
-  const auto found = std::ranges::find(output_passes_, model_output, &Pass::from);
-  if (found == output_passes_.end()) return std::nullopt;
-  return found->to;
-}
-
 bool Pipeline::brief() const {
   const auto chain_brief = [](const auto& part) { return part.chain.transform->brief(); };
   return std::ranges::all_of(before_, chain_brief) && std::ranges::all_of(behind_, chain_brief);
