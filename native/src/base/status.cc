@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <utility>
 
 namespace penstock {
 
@@ -33,17 +32,6 @@ std::string Status::ToString() const {
   std::string text(StatusCodeName(code()));
   text.append(": ").append(message());
   return text;
-}
-
-Status Status::Under(std::string_view where) const {
-  Status under = *this;
-  under.rep_->message.insert(0, where);
-  return under;
-}
-
-Status Status::AsFinal() && {
-  rep_->final = true;
-  return std::move(*this);
 }
 
 namespace internal {
