@@ -252,9 +252,11 @@ FLAGS: tuple[Flag, ...] = (
         choices=(),
         hidden=False,
         help=(
-            "Most rows that run together in one batch. 1 turns batching off. 0: the smallest "
-            "power of two up to 128 whose time per row is within 10 % of the best, measured "
-            "at warm-up. Default: 0 rows."
+            "Most rows that run together in one batch. 1 turns batching off. Where "
+            "preprocessing would make more of them than max_message_bytes, or 64 MiB if that "
+            "is more, a batch holds fewer, and the log says so. 0: the smallest power of two "
+            "up to 128 whose time per row is within 10 % of the best, measured at warm-up. "
+            "Default: 0 rows."
         ),
     ),
     Flag(

@@ -145,9 +145,10 @@ class ModelOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    # Most rows that run together in one batch. 1 turns batching off. 0 to 65536 rows. 0: the
-    # smallest power of two up to 128 whose time per row is within 10 % of the best, measured at
-    # warm-up.
+    # Most rows that run together in one batch. 1 turns batching off. Where preprocessing would make
+    # more of them than max_message_bytes, or 64 MiB if that is more, a batch holds fewer, and the
+    # log says so. 0 to 65536 rows. 0: the smallest power of two up to 128 whose time per row is
+    # within 10 % of the best, measured at warm-up.
     max_batch_size: Annotated[int, Field(strict=True, ge=0, le=65536)] = 0
 
     # Where batches run.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from penstock.commands.infer import read_inputs
 from penstock_client import TensorMetadata
-from support import infer
+from support import infer, ragged_models
 
 TIMEOUT_S = 60.0
 HIDE_CLIENT = "import sys; sys.modules['penstock_client'] = None; "
@@ -63,6 +63,16 @@ def test_models_table_says_why_a_model_is_not_batched(served: Any) -> None:
     assert text.startswith("MODEL")
     assert "not batched: row 1 of output 'y' differs" in text
     assert "mlp" not in text
+
+
+def test_models_table_tells_which_inputs_differ_in_length(
+    start_server: Any, tmp_path: Path
+) -> None:
+    model = ragged_models.save_masked(tmp_path / "masked.onnx")
+    model.with_suffix(".yaml").write_text("ragged: [{input: ids, mask: mask}]\n")
+    for target in (model, start_server(str(model)).address):
+        [line] = [line for line in run("models", target).splitlines() if "    ragged: " in line]
+        assert "ids" in line
 
 
 def test_models_unknown_model_and_nobody_there_are_errors(served: Any, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_labels_of_an_output_are_in_its_classes(
             "labels: {y: [a, b]}",
             "labels.y: 2 labels for an output of shape [-1,10]; one for each of a row's 10 values",
         ),
-        ("labels: {z: [a]}", "labels: the model has no output 'z'"),
+        ("labels: {z: [a]}", "labels: the model has no output 'z'; it gives '"),
         (
             "postprocessing: [{from: y, to: v, steps: [{labels: {labels: none.txt}}]}]",
             "postprocessing[0].steps[0].labels.labels: ",

@@ -320,7 +320,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ),
         (
             {"preprocessing": [changed("from", "bias")]},
-            "something before it as BYTES [-1]",
+            "preprocessing[0].from: takes 'bias' as BYTES [-1], and the model has an input of that",
         ),
         (
             {"preprocessing": [changed("resize", {"width": 8, "height": 8, "filter": "sharp"})]},

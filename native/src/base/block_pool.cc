@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/align.h"
+
 namespace penstock {
 
 BlockPool::~BlockPool() {
@@ -17,7 +19,7 @@ BlockPool::~BlockPool() {
 }
 
 void* BlockPool::Allocate(std::size_t size) {
-  const std::size_t capacity = std::max(kStep, (size + kStep - 1) / kStep * kStep);
+  const std::size_t capacity = std::max(kStep, AlignedUp(size, kStep));
   if (ClassOf(capacity) < kClasses) {
     Header*& free = free_[ClassOf(capacity)];
     if (free != nullptr) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace penstock {
 
@@ -32,6 +33,17 @@ std::string Status::ToString() const {
   std::string text(StatusCodeName(code()));
   text.append(": ").append(message());
   return text;
+}
+
+Status Status::Under(std::string_view where) const {
+  Status under = *this;
+  under.rep_->message.insert(0, where);
+  return under;
+}
+
+Status Status::AsFinal() && {
+  rep_->final = true;
+  return std::move(*this);
 }
 
 namespace internal {

@@ -55,14 +55,23 @@ class [[nodiscard]] Status final {
   bool ok() const { return rep_ == nullptr; }
   StatusCode code() const { return rep_ ? rep_->code : StatusCode::kOk; }
   std::string_view message() const { return rep_ ? std::string_view(rep_->message) : ""; }
+  // What it is about has had its time, or its time is over: neither that nor a part of it is to be
+  // tried again.
+  bool final() const { return rep_ != nullptr && rep_->final; }
   // "INVALID_ARGUMENT: the message", for logs and start-up errors.
   std::string ToString() const;
+
+  // The same with `where` in front of its message; not of OK.
+  Status Under(std::string_view where) const;
+  // The same, final; not of OK.
+  Status AsFinal() &&;
 
  private:
   struct Rep {
     Rep(StatusCode c, std::string m) : code(c), message(std::move(m)) {}
     StatusCode code;
     std::string message;
+    bool final = false;
   };
   std::unique_ptr<Rep> rep_;
 };

@@ -112,8 +112,9 @@ void TakeBatch(EntryList& queue, const BatchLimits& limits, TimeNs now,
   }
 }
 
-BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t rows_max,
-                        const ServiceTime& service_time, TimeNs now) {
+BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, const ServiceTime& service_time,
+                        const ChoiceFacts& facts) {
+  const TimeNs now = facts.now;
   BatchChoice best;
   double best_rate = 0;
   std::size_t lost = 0;  // of those given up, such as could have been in time
@@ -121,7 +122,7 @@ BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t row
   for (std::size_t first = 0; first < by_deadline.size(); ++first) {
     if (first > 0 && viable) ++lost;
     if (first > 0 && by_deadline[first].deadline == by_deadline[first - 1].deadline) continue;
-    const Batch batch = BatchFrom(by_deadline, first, rows_max, service_time, now);
+    const Batch batch = BatchFrom(by_deadline, first, facts.rows_max, service_time, now);
     viable = batch.members > 0;
     if (batch.members > lost) {
       const auto gain = static_cast<double>(batch.members - lost);
@@ -134,7 +135,8 @@ BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t row
     // Those behind can only be fewer or as many.
     if (viable && !batch.deadline_bound) break;
     // There is no need to choose where there is time for all.
-    if (lost == 0 && viable && LeavesTime(by_deadline.subspan(first), batch, service_time, now)) {
+    if (!facts.more_wait && lost == 0 && viable &&
+        LeavesTime(by_deadline.subspan(first), batch, service_time, now)) {
       break;
     }
   }

@@ -67,12 +67,19 @@ struct BatchChoice {
   bool deadline_bound = false;  // more would have fitted but for the deadlines
 };
 
+// What the choice of a batch depends on beside its candidates.
+struct ChoiceFacts {
+  TimeNs now = 0;
+  std::int64_t rows_max = 1;
+  bool more_wait = false;  // than there are candidates
+};
+
 // Which of `by_deadline` (ascending) to run now so that the answers in time for each second of run
 // are most. A batch runs as long as its rows need, so the earliest deadline in it bounds its size:
 // each member given up for a larger batch is counted against what that batch brings, if it could
-// have been in time, and none is where all can be one batch after the other. Nothing is taken only
-// where nobody can be in time.
-BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, std::int64_t rows_max,
-                        const ServiceTime& service_time, TimeNs now);
+// have been in time, and none is where all that wait can be one batch after the other. Nothing is
+// taken only where nobody can be in time.
+BatchChoice ChooseBatch(std::span<const Candidate> by_deadline, const ServiceTime& service_time,
+                        const ChoiceFacts& facts);
 
 }  // namespace penstock

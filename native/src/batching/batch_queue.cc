@@ -51,17 +51,15 @@ Status BatchQueue::AdmitInTime(const QueueEntry& entry, const Flow& flow,
                                AdmissionFacts& facts) const {
   if (entry.deadline == kNever) return AdmitPatient(entry, flow, facts);
   facts.rows_ahead = RowsAhead(entry, flow, kNever);
-  Forecast forecast = PredictAnswer(facts, entry.deadline, service_time_);
-  if (forecast.in_time()) return {};
+  TimeNs finish = PredictFinish(facts, entry.deadline, service_time_);
+  if (InTime(finish, entry.deadline, facts.now)) return {};
   // Not behind all of its client's: once more, exactly.
   facts.rows_ahead = RowsAhead(entry, flow, entry.deadline);
-  forecast = PredictAnswer(facts, entry.deadline, service_time_);
-  if (forecast.in_time()) return {};
+  finish = PredictFinish(facts, entry.deadline, service_time_);
+  if (InTime(finish, entry.deadline, facts.now)) return {};
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
-                                  (forecast.finish - facts.now) / kMicrosecond, " us, at most ",
-                                  (forecast.promised - facts.now) / kMicrosecond, " us of the ",
-                                  (entry.deadline - facts.now) / kMicrosecond,
-                                  " us until the deadline are promised"));
+                                  (finish - facts.now) / kMicrosecond, " us, the deadline is in ",
+                                  (entry.deadline - facts.now) / kMicrosecond, " us"));
 }
 
 // A client may take up eight times the room that is left, so that one alone never fills the queue
@@ -96,11 +94,6 @@ Status BatchQueue::Judge(QueueEntry& entry, const Flow& flow, const AdmissionFac
   facts.arrival_rate = arrival_rate_.At(facts.now);
   // What others will bring comes after it, and is left out where it would make it late.
   if (ClassOf(entry).Modest(flow, facts.arrival_rate, facts.now)) facts.arrival_rate = 0;
-  // Its client's own later calls may take its place, but for patient ones, which give way to it;
-  // another's would take its share.
-  if (ClassOf(entry).Alone(flow)) {
-    facts.refill_rate = std::min(facts.arrival_rate, flow.due_arrivals.At(facts.now));
-  }
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
@@ -123,12 +116,20 @@ Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double 
   arrival_rate_.Note(entry.work(), facts.now);
   Flow& flow = ClassOf(entry).FlowOf(entry.client);
   flow.arrivals.Note(entry.work(), facts.now);
-  if (entry.deadline != kNever) flow.due_arrivals.Note(entry.work(), facts.now);
   RETURN_IF_ERROR(Judge(entry, flow, facts, jitter));
   ClassOf(entry).Push(entry, flow);
   arrivals_.PushBack(entry);
   ++size_;
   return {};
+}
+
+void BatchQueue::Charge(const QueueEntry& entry) {
+  const std::int64_t most = options_.limits.work_max();
+  const auto batch = static_cast<double>(std::max<TimeNs>(service_time_.Predict(most), kCallCost));
+  const auto rows = static_cast<double>(most);
+  PriorityClass& priority = ClassOf(entry);
+  priority.Charge(priority.FlowOf(entry.client), rows * static_cast<double>(kCallCost) / batch,
+                  rows);
 }
 
 void BatchQueue::Remove(QueueEntry& entry) {
@@ -208,6 +209,7 @@ void BatchQueue::Take(TimeNs now, bool contended, Taken& taken) {
   sum_ = {};
   while (PriorityClass* const first = FirstClass()) {
     Collect(*first, now, taken);
+    more_wait_ = !first->empty();
     if (!candidates_.empty()) break;
   }
   if (candidates_.empty()) return;
@@ -258,7 +260,8 @@ void BatchQueue::Choose(TimeNs now, Taken& taken) {
   for (const QueueEntry* entry : candidates_) {
     by_deadline_.push_back({.rows = entry->work(), .deadline = entry->deadline});
   }
-  BatchChoice choice = ChooseBatch(by_deadline_, rows_max_, service_time_, now);
+  BatchChoice choice = ChooseBatch(by_deadline_, service_time_,
+                                   {.now = now, .rows_max = rows_max_, .more_wait = more_wait_});
   // Nobody is likely to be in time: the latest may be lucky, and the service time is learned.
   if (choice.taken == 0) choice = {.given_up = candidates_.size() - 1, .taken = 1};
   for (std::size_t i = 0; i < candidates_.size(); ++i) {

@@ -97,15 +97,15 @@ class BatchQueue final {
 
   bool empty() const { return size_ == 0; }
   std::int64_t size() const { return size_; }
-  std::int64_t rows_waiting() const;  // in what QueueEntry::work counts
-  // The most that a batch takes of that.
-  std::int64_t RowsMax(bool contended) const;
+  std::int64_t rows_waiting() const;
   QueueEntry* oldest() { return arrivals_.front(); }
   const QueueCounts& counts() const { return counts_; }
 
   std::size_t index() const { return index_; }
   void set_index(std::size_t index) { index_ = index; }
 
+  // A call of the entry's client came, and is queued or refused: see call_cost.h.
+  void Charge(const QueueEntry& entry);
   // Queues the entry, or says why not and sets its result's retry_after.
   Status Admit(QueueEntry& entry, const AdmissionFacts& facts, double jitter);
   // The same without queueing it.
@@ -135,6 +135,7 @@ class BatchQueue final {
   PriorityClass* FirstClass();
   QueueEntry* Pop(PriorityClass& from);
   void PutBack(QueueEntry& entry);
+  std::int64_t RowsMax(bool contended) const;
   Status Judge(QueueEntry& entry, const Flow& flow, const AdmissionFacts& facts, double jitter);
   Status AdmitInTime(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;
   Status AdmitPatient(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;
@@ -175,6 +176,7 @@ class BatchQueue final {
   std::int64_t rows_max_ = 1;
   BatchSum sum_;
   bool rows_full_ = false;  // the row limit of a ragged model was reached
+  bool more_wait_ = false;  // of their priority, than are candidates
 };
 
 }  // namespace penstock

@@ -35,6 +35,10 @@ Status CheckOneLength(const Ragged& ragged, std::span<const TensorSpec> specs,
   return {};
 }
 
+void FailAll(std::span<QueueEntry* const> batch, const Status& status) {
+  for (QueueEntry* entry : batch) entry->result.status = status;
+}
+
 // Of a batch whose rows were brought to `length`, the entry gets what it would have had alone.
 void Unpad(const Ragged& ragged, std::int64_t length, QueueEntry& entry) {
   const std::int64_t own = ragged.LengthOf(entry.inputs);
@@ -86,64 +90,88 @@ std::size_t BatchRunner::PutLikeFirst(std::span<QueueEntry*> entries, const Ragg
 }
 
 // Fills ready_ with the entries whose inputs are the model's own, from now on or from the
-// beginning. False: not all of them could be prepared.
+// beginning. False: there are none, or it took a second attempt.
 bool BatchRunner::Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const std::size_t count = queue.session().inputs().size();
   prepared_.assign(batch.size() * count, {});
   ready_.clear();
-  const bool together = queue.pipeline()->shares_preparing() && PrepareTogether(queue, batch);
+  const Result<Together> shared = PrepareTogether(queue, batch);
+  if (!shared.ok()) {
+    FailAll(batch, shared.status());
+    return false;
+  }
+  const bool one_by_one = shared.value() != Together::kDone;
+  // Of a lone entry nothing runs that its time would have to be told from.
+  const bool timed = one_by_one && batch.size() > 1;
+  TimeNs before = timed ? clock_.Now() : 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     QueueEntry& entry = *batch[i];
-    if (!entry.raw) {
-      const std::span<TensorView> views = std::span(prepared_).subspan(i * count, count);
-      if (!together) {
-        entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
-        if (!entry.result.status.ok()) continue;
-      }
-      if (queue.ragged() != nullptr) {
-        entry.result.status = CheckOneLength(*queue.ragged(), queue.session().inputs(), views);
-        if (!entry.result.status.ok()) continue;
-        entry.run_length = RunLength(queue.ragged()->LengthOf(views));
-      }
-      entry.inputs = views;
+    const std::span<TensorView> views = std::span(prepared_).subspan(i * count, count);
+    if (!one_by_one) {
+      entry.result.status = {};
+    } else if (!entry.raw) {
+      entry.result.status = queue.pipeline()->Prepare(entry.inputs, work_, views);
     }
-    ready_.push_back(&entry);
+    const bool ready = entry.raw || TakePrepared(queue, views, entry);
+    if (ready) ready_.push_back(&entry);
+    if (!timed) continue;
+    const TimeNs now = clock_.Now();
+    if (!ready) lost_ += now - before;
+    before = now;
   }
-  return ready_.size() == batch.size();
+  return !ready_.empty() && shared.value() != Together::kFailed;
 }
 
-// Fills prepared_ from the whole batch as one. False: that cannot be, or has failed; each entry by
-// itself tells then whose fault it is.
-bool BatchRunner::PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch) {
+// The entry's inputs are `views`, unless they could not be made or the model cannot take them.
+bool BatchRunner::TakePrepared(const BatchQueue& queue, std::span<const TensorView> views,
+                               QueueEntry& entry) {
+  Status& status = entry.result.status;
+  if (!status.ok()) return false;
+  if (queue.ragged() != nullptr) {
+    status = CheckOneLength(*queue.ragged(), queue.session().inputs(), views);
+    if (!status.ok()) return false;
+    entry.run_length = RunLength(queue.ragged()->LengthOf(views));
+  }
+  entry.inputs = views;
+  return true;
+}
+
+// Fills prepared_ from the whole batch as one. Where that fails, each entry by itself tells whose
+// fault it is, unless the failure is final.
+Result<BatchRunner::Together> BatchRunner::PrepareTogether(const BatchQueue& queue,
+                                                           std::span<QueueEntry* const> batch) {
+  if (!queue.pipeline()->shares_preparing()) return Together::kNotTried;
   // Those for the model itself are batched with their like.
-  if (batch.size() == 1 || batch.front()->raw) return false;
+  if (batch.size() == 1 || batch.front()->raw) return Together::kNotTried;
   // They would all become as long as the longest, and that is what would be answered.
-  if (queue.ragged() != nullptr && !queue.ragged()->outputs.empty()) return false;
+  if (queue.ragged() != nullptr && !queue.ragged()->outputs.empty()) return Together::kNotTried;
   // What differs in the axis of a ragged input may be here, but these are not the model's inputs.
   const bool alike = std::ranges::all_of(batch, [&batch](const QueueEntry* entry) {
     return SameRowShape(batch.front()->inputs, entry->inputs);
   });
-  if (!alike) return false;
+  if (!alike) return Together::kNotTried;
   members_.clear();
   for (const QueueEntry* entry : batch) members_.push_back(entry->inputs);
   const Gathered gathered = gatherer_.Gather(members_, nullptr, work_.arena());
   const std::size_t count = queue.session().inputs().size();
   prepared_batch_.assign(count, {});
-  if (!queue.pipeline()->Prepare(gathered.inputs, work_, prepared_batch_).ok()) return false;
+  Status status = queue.pipeline()->Prepare(gathered.inputs, work_, prepared_batch_);
+  if (status.final()) return status;
+  if (!status.ok()) return Together::kFailed;
   for (std::size_t at = 0; at < count; ++at) {
     RowCutter cutter(prepared_batch_[at]);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       prepared_[i * count + at] = cutter.Next(batch[i]->rows);
     }
   }
-  return true;
+  return Together::kDone;
 }
 
 bool BatchRunner::RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const Status status = RunTogether(queue, batch);
   if (status.ok()) return true;
-  if (batch.size() == 1 || told_to_end_) {
-    for (QueueEntry* entry : batch) entry->result.status = status;
+  if (batch.size() == 1 || status.final()) {
+    FailAll(batch, status);
     return false;
   }
   RunHalving(queue, batch.first(batch.size() / 2));
@@ -161,16 +189,16 @@ Result<std::unique_ptr<SessionOutputs>> BatchRunner::RunWatched(BatchQueue& queu
     if (ran.ok()) return ran;
     const RunWatch::Cause cause = watch_.FindCause();
     if (cause == RunWatch::Cause::kMistake) continue;
-    told_to_end_ = cause == RunWatch::Cause::kToldToEnd;
-    if (!told_to_end_) return ran;
+    if (cause == RunWatch::Cause::kItself) return ran;
     return Internal(StrCat("model '", queue.model(),
-                           "': the run took longer than it may (run_timeout_ms) and was ended"));
+                           "': the run took longer than it may (run_timeout_ms) and was ended"))
+        .AsFinal();
   }
 }
 
 Status BatchRunner::RunTogether(BatchQueue& queue, std::span<QueueEntry* const> batch) {
   const BatchSum sum = SumOf(batch);
-  told_to_end_ = false;
+  ran_work_ = sum.work();
   const Gathered gathered = Gather(queue, batch);
   Result<std::unique_ptr<SessionOutputs>> ran = RunWatched(queue, gathered.inputs, sum);
   if (ran.ok() && queue.pipeline() != nullptr) {

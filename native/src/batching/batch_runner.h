@@ -2,6 +2,7 @@
 // per thread that runs batches; owns that thread's scratch memory.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -20,19 +21,27 @@ class BatchRunner final {
   BatchRunner(const Clock& clock, Watchdog& watchdog) : clock_(clock), watch_(watchdog) {}
 
   // Fills every entry's result. A batch that fails is run again in halves, down to the rows that
-  // make it fail: these fail alone. So does an entry that cannot be prepared. One that took too
-  // long fails whole: it has had its time. True: it ran in one piece.
+  // make it fail: these fail alone. So does an entry that cannot be prepared. Where the failure is
+  // final, as that of a run that took too long, all fail with it. True: all that could be
+  // prepared ran in one piece, which tells how long such a run takes.
   bool Run(BatchQueue& queue, std::span<QueueEntry* const> batch) {
-    prepared_at_ = 0;
+    prepared_at_ = lost_ = 0;
     return queue.pipeline() == nullptr ? RunHalving(queue, batch) : RunPrepared(queue, batch);
   }
   // When the entries of the last Run had been prepared; 0 where there was nothing to be done.
   TimeNs prepared_at() const { return prepared_at_; }
+  // Of what ran last, as BatchSum::work counts it.
+  std::int64_t work() const { return ran_work_; }
+  // Of the last Run's time, what entries took that could not be prepared.
+  TimeNs lost() const { return lost_; }
 
  private:
   bool RunPrepared(BatchQueue& queue, std::span<QueueEntry* const> batch);
   bool Prepare(const BatchQueue& queue, std::span<QueueEntry* const> batch);
-  bool PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  enum class Together : std::uint8_t { kNotTried, kDone, kFailed };
+  Result<Together> PrepareTogether(const BatchQueue& queue, std::span<QueueEntry* const> batch);
+  static bool TakePrepared(const BatchQueue& queue, std::span<const TensorView> views,
+                           QueueEntry& entry);
   std::size_t PutLikeFirst(std::span<QueueEntry*> entries, const Ragged* ragged);
   bool RunHalving(BatchQueue& queue, std::span<QueueEntry* const> batch);
   Gathered Gather(const BatchQueue& queue, std::span<QueueEntry* const> batch);
@@ -50,11 +59,12 @@ class BatchRunner final {
   std::vector<QueueEntry*> others_;
   PipelineWork work_;
   TimeNs prepared_at_ = 0;
+  TimeNs lost_ = 0;
+  std::int64_t ran_work_ = 0;
   std::vector<std::span<const TensorView>> members_;
   Gatherer gatherer_;
   TensorArena arena_;  // of one run's tensors
   RunWatch watch_;
-  bool told_to_end_ = false;  // the last run
 };
 
 }  // namespace penstock

@@ -34,7 +34,7 @@ TimeNs RunTimed(BatchRunner& runner, BatchQueue& queue, std::span<QueueEntry* co
     entry->result.ended_at = ended;
   }
   if (in_one_piece && teach == Teach::kYes) {
-    queue.service_time().Observe(SumOf(batch).work(), ended - began);
+    queue.service_time().Observe(runner.work(), ended - began - runner.lost());
   }
   return ended;
 }

@@ -45,7 +45,7 @@ QueueEntry* PriorityClass::Pop() {
   Flow& flow = **std::ranges::min_element(active_, {}, &Flow::rows_served);
   QueueEntry& entry = *flow.heap.front();
   virtual_time_ = std::max(virtual_time_, flow.rows_served);
-  flow.rows_served += entry.work();
+  flow.rows_served += static_cast<double>(entry.work());
   Remove(entry);
   return &entry;
 }
@@ -53,7 +53,7 @@ QueueEntry* PriorityClass::Pop() {
 void PriorityClass::PutBack(QueueEntry& entry) {
   Flow& flow = FlowOf(entry.client);
   Insert(entry, flow);
-  flow.rows_served -= entry.work();
+  flow.rows_served -= static_cast<double>(entry.work());
 }
 
 bool PriorityClass::Modest(const Flow& flow, double arrival_rate, TimeNs now) const {
@@ -61,10 +61,6 @@ bool PriorityClass::Modest(const Flow& flow, double arrival_rate, TimeNs now) co
 }
 
 std::int64_t PriorityClass::RowsAhead(const Flow& flow, TimeNs deadline) const {
-  if (flow.heap.empty()) {
-    // Its turn comes before anyone's second.
-    return std::min(rows_waiting_, static_cast<std::int64_t>(active_.size()));
-  }
   std::int64_t own = flow.rows_waiting;
   if (deadline != kNever) {
     own = 0;
@@ -72,11 +68,15 @@ std::int64_t PriorityClass::RowsAhead(const Flow& flow, TimeNs deadline) const {
       if (entry->deadline <= deadline) own += entry->work();
     }
   }
-  std::int64_t ahead = own;
+  // When its turn for this entry comes, all others have had theirs up to there.
+  const double turn = std::max(flow.rows_served, virtual_time_) + static_cast<double>(own + 1);
+  double others = 0;
   for (const Flow* other : active_) {
-    if (other != &flow) ahead += std::min(other->rows_waiting, own + 1);
+    if (other == &flow) continue;
+    const auto waiting = static_cast<double>(other->rows_waiting);
+    others += std::clamp(turn - other->rows_served, 0.0, waiting);
   }
-  return ahead;
+  return own + static_cast<std::int64_t>(others);
 }
 
 Flow* PriorityClass::Find(std::uint64_t client) const {

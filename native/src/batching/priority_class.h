@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "batching/arrival_rate.h"
+#include "batching/call_cost.h"
 #include "batching/queue_delay.h"
 #include "batching/queue_entry.h"
 
@@ -19,11 +20,11 @@ namespace penstock {
 struct Flow {
   std::vector<QueueEntry*> heap;  // the earliest deadline in front
   std::int64_t rows_waiting = 0;
-  // Rows run, as a virtual time: a client that comes back has no credit for having been away.
-  std::int64_t rows_served = 0;
+  // Rows run, as a virtual time: a client that comes back has no credit for having been away. What
+  // its calls cost beside is added as the part of a row that it is.
+  double rows_served = 0;
   QueueDelay delay;
   ArrivalRate arrivals;
-  ArrivalRate due_arrivals;  // of those with a deadline
   std::size_t active_index = 0;
 };
 
@@ -43,18 +44,21 @@ class PriorityClass final {
   // An entry that was popped and is not taken after all.
   void PutBack(QueueEntry& entry);
   // An entry that was popped will never run: its client is not charged for it.
-  void Forgive(const QueueEntry& entry) { FlowOf(entry.client).rows_served -= entry.work(); }
+  void Forgive(const QueueEntry& entry) {
+    FlowOf(entry.client).rows_served -= static_cast<double>(entry.work());
+  }
+  // A call of the client's has cost as much as so many rows: see call_cost.h.
+  void Charge(Flow& flow, double rows, double debt_max) const {
+    flow.rows_served = Charged(flow.rows_served, virtual_time_, rows, debt_max);
+  }
   // Whether the client asks for less than half of its fair share of `arrival_rate`.
   bool Modest(const Flow& flow, double arrival_rate, TimeNs now) const;
-
-  // Whether no other client waits.
-  bool Alone(const Flow& flow) const { return active_.size() == (flow.heap.empty() ? 0 : 1); }
 
   bool empty() const { return active_.empty(); }
   std::int64_t rows_waiting() const { return rows_waiting_; }
   // Rows that will be run before one of `flow` with this deadline that came now: those of its own
-  // with an earlier deadline, and of each other client as many, if it has them. It looks at each of
-  // the client's entries, but for kNever, which is behind all of them.
+  // with an earlier deadline, and of each other client those whose turn comes before, if it has
+  // them. It looks at each of the client's entries, but for kNever, which is behind all of them.
   std::int64_t RowsAhead(const Flow& flow, TimeNs deadline) const;
 
  private:
@@ -74,8 +78,8 @@ class PriorityClass final {
   std::vector<Flow*> active_;  // those with entries
   std::int64_t rows_waiting_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::int64_t virtual_time_ = 0;  // rows_served of the client that was served last
-  std::size_t forget_at_ = 64;     // flows kept without looking for idle ones
+  double virtual_time_ = 0;     // rows_served of the client that was served last
+  std::size_t forget_at_ = 64;  // flows kept without looking for idle ones
 };
 
 }  // namespace penstock

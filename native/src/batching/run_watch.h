@@ -1,6 +1,7 @@
 // A thread's runs as the watchdog sees them. What takes far longer than it should is told to end,
 // so that one hung run does not cost its thread for ever; a run that fails for that is told apart
-// from one that fails by itself.
+// from one that fails by itself. What prepares a batch is not watched: steps of ours are bounded by
+// what a request may bring and by their own limits, and one of Python's has a timeout.
 #pragma once
 
 #include <atomic>

@@ -15,9 +15,9 @@ Scheduler::Slot& Scheduler::SlotOf(const BatchQueue& queue) {
   return slots_[queue.index()];
 }
 
-Scheduler::Outlook Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
+TimeNs Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
   EntryList refused;
-  Outlook outlook;
+  TimeNs busy_for = 0;
   {
     const std::lock_guard<std::mutex> lock(mu_);
     Slot& slot = SlotOf(queue);
@@ -25,22 +25,29 @@ Scheduler::Outlook Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
     Wake(slot);
     const AdmissionFacts facts = Facts(slot, now);
     while (QueueEntry* entry = entries.PopFront()) {
+      Charge(slot, *entry);
       entry->result.status =
           closed_ ? Unavailable("no more requests are run") : queue.Admit(*entry, facts, Jitter());
       if (!entry->result.status.ok()) refused.PushBack(*entry);
     }
-    if (!ThreadFree()) outlook.busy_for = FirstEndIn(nullptr, now);
-    outlook.room_left = queue.rows_waiting() < queue.RowsMax(facts.contended);
+    if (!ThreadFree()) busy_for = FirstEndIn(nullptr, now);
   }
   entries.Splice(refused);
   work_.notify_one();
-  return outlook;
+  return busy_for;
 }
 
 // Who was idle has no credit for it.
 void Scheduler::Wake(Slot& slot) {
   if (!slot.queue->empty() || slot.running > 0) return;
   slot.virtual_time = std::max(slot.virtual_time, virtual_time_);
+}
+
+void Scheduler::Charge(Slot& slot, const QueueEntry& entry) {
+  const BatchQueue& queue = *slot.queue;
+  const TimeNs batch = queue.service_time().Predict(queue.limits().work_max());
+  slot.virtual_time = Charged(slot.virtual_time, virtual_time_, kCallCost, batch);
+  slot.queue->Charge(entry);
 }
 
 bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
@@ -52,7 +59,11 @@ bool Scheduler::Remove(BatchQueue& queue, QueueEntry& entry) {
 
 Status Scheduler::Foresee(BatchQueue& queue, QueueEntry& entry) {
   const std::lock_guard<std::mutex> lock(mu_);
-  return queue.Judge(entry, Facts(SlotOf(queue), clock_.Now()), Jitter());
+  Slot& slot = SlotOf(queue);
+  Status status = queue.Judge(entry, Facts(slot, clock_.Now()), Jitter());
+  // What may be received is charged when it has been.
+  if (!status.ok()) Charge(slot, entry);
+  return status;
 }
 
 double Scheduler::Jitter() {

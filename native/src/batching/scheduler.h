@@ -1,5 +1,6 @@
 // Decides what the compute threads run next, and whether a call may wait for it. Of the models that
-// have work and a free instance it is the turn of the one that has had the least compute time.
+// have work and a free instance it is the turn of the one that has had the least compute time, what
+// taking in its calls costs included.
 // Any thread; one mutex guards all queues, which batches long enough for the pool do not notice.
 #pragma once
 
@@ -24,15 +25,10 @@ class Scheduler final {
   // Before any other call; `queue` outlives the scheduler.
   void Add(BatchQueue& queue);
 
-  // What entries that were queued wait for.
-  struct Outlook {
-    // Until the first of the threads, all of which are busy, is expected to be free; 0: one is.
-    TimeNs busy_for = 0;
-    bool room_left = true;  // in the queue's next batch
-  };
   // Moves entries from `entries` into the queue; what is left there is refused, its result says
-  // why: no room, no prospect of an answer in time, or closed.
-  Outlook Enqueue(BatchQueue& queue, EntryList& entries);
+  // why: no room, no prospect of an answer in time, or closed. Returns how long until the first of
+  // the threads, all of which are busy, is expected to be free; 0 where one is.
+  TimeNs Enqueue(BatchQueue& queue, EntryList& entries);
 
   // True: the entry was still waiting and is not any more. False: it was taken, and will be
   // delivered.
@@ -89,6 +85,7 @@ class Scheduler final {
 
   Slot& SlotOf(const BatchQueue& queue);
   void Wake(Slot& slot);
+  void Charge(Slot& slot, const QueueEntry& entry);
   bool TakeLocked(TimeNs now, Taken& taken, TimeNs& wake_at);
   void BeginLocked(Slot& slot, TimeNs now, Taken& taken);
   double Jitter();

@@ -62,11 +62,18 @@ void ServiceTime::Observe(std::int64_t rows, TimeNs duration) {
   const TimeNs mean = cells.Get(kMean);
   const TimeNs held = std::min(duration, mean * kOutlierFactor);
   const std::int64_t rows_before = cells.Get(kRows);
+  const TimeNs expected = std::max<TimeNs>(Predict(rows), 1);
+  const TimeNs mean_after = std::max<TimeNs>(mean + (held - mean) / kMeanWeight, 1);
   cells.Set(kRows, rows_before + (rows * kRowUnit - rows_before) / kMeanWeight);
-  cells.Set(kMean, std::max<TimeNs>(mean + (held - mean) / kMeanWeight, 1));
-  cells.Set(kP50, StepQuantile(cells.Get(kP50), duration, 50));
-  cells.Set(kP90, StepQuantile(cells.Get(kP90), duration, 90));
-  cells.Set(kP99, StepQuantile(cells.Get(kP99), duration, 99));
+  cells.Set(kMean, mean_after);
+  // Quantiles are of how far runs are from what is expected of their size, and move with the mean:
+  // the larger runs of a bucket would else pass for slow ones, and a bucket whose runs become
+  // smaller would go on to expect of them what larger ones took.
+  const TimeNs alike = Share(mean, duration, expected);
+  for (const auto& [column, percent] : kQuantiles) {
+    const TimeNs stepped = StepQuantile(cells.Get(column), alike, percent);
+    cells.Set(column, std::max<TimeNs>(Share(stepped, mean_after, mean), 1));
+  }
 }
 
 TimeNs ServiceTime::Predict(std::int64_t rows) const {

@@ -67,8 +67,12 @@ class ServiceTime final {
 
  private:
   // Bucket i holds the rows whose bit_width(rows - 1) is i: 1, 2, 3 to 4, 5 to 8, ...
-  static constexpr std::size_t kBuckets = 18;
+  // The last also holds all above 8 million, of a ragged model's elements: such a run takes
+  // seconds.
+  static constexpr std::size_t kBuckets = 24;
   enum Column : std::uint8_t { kRows, kMean, kP50, kP90, kP99, kRuns, kColumns };
+  static constexpr std::array<std::pair<Column, std::int64_t>, 3> kQuantiles = {
+      {{kP50, 50}, {kP90, 90}, {kP99, 99}}};
   struct Cells {
     // kRows in 1/256 rows, the others in ns; kMean is 0 where nothing is known.
     std::array<std::atomic<std::int64_t>, kColumns> of{};

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/align.h"
 #include "base/strings.h"
 #include "inference/classification.h"
 #include "tensor/bytes.h"
@@ -280,15 +281,15 @@ Status BindClasses(const wire::InferRequest& request, const ModelVersion& model,
   return {};
 }
 
-std::size_t Padded(std::size_t size) {
-  return (size + BufferPool::kAlignment - 1) / BufferPool::kAlignment * BufferPool::kAlignment;
+std::size_t RoomOf(const RequestTensors::Typed& input) {
+  return AlignedUp(input.byte_count, BufferPool::kAlignment);
 }
 
 }  // namespace
 
 std::size_t ConvertedBytes(const RequestTensors& tensors) {
   std::size_t total = 0;
-  for (const RequestTensors::Typed& input : tensors.typed) total += Padded(input.byte_count);
+  for (const RequestTensors::Typed& input : tensors.typed) total += RoomOf(input);
   return total;
 }
 
@@ -305,7 +306,7 @@ Status ConvertTyped(const ModelVersion& model, BufferPool& buffers, RequestTenso
       return InputError(tensors.specs[input.index].name, std::string(status.message()));
     }
     view.data = data;
-    to += Padded(input.byte_count);
+    to += RoomOf(input);
   }
   // Before, there was nothing to estimate by.
   if (tensors.run_length > 0 && IsToBePrepared(model, tensors)) EstimateRunLength(model, tensors);

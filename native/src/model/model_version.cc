@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "model/batch_probe.h"
 #include "model/ragged_inputs.h"
+#include "tensor/spec_names.h"
 
 namespace penstock {
 namespace {
@@ -28,7 +29,8 @@ Result<std::vector<LabelList>> BindLabels(const OutputLabels& given,
   for (const auto& [output, texts] : given) {
     const auto found = std::ranges::find(outputs, output, &TensorSpec::name);
     if (found == outputs.end()) {
-      return InvalidArgument(StrCat("labels: the model has no output '", output, "'"));
+      return InvalidArgument(
+          StrCat("labels: the model has no output '", output, "'; it gives ", NamesOf(outputs)));
     }
     const std::optional<std::int64_t> width = RowWidth(*found, batchable);
     const auto count = static_cast<std::int64_t>(texts.size());
@@ -79,7 +81,7 @@ Result<std::unique_ptr<ModelVersion>> ModelVersion::Create(const ModelConfig& co
 
 Status ModelVersion::Named(const Status& status) const {
   if (status.ok()) return status;
-  return Status(status.code(), StrCat("model '", name_, "': ", status.message()));
+  return status.Under(StrCat("model '", name_, "': "));
 }
 
 // Proves what was declared, or else what preprocessing would have.
@@ -119,6 +121,7 @@ Status ModelVersion::WarmUpAll(const ModelConfig& config, const Clock& clock) {
   RETURN_IF_ERROR(FindRagged(!config.ragged.empty(), probe));
   WarmupConfig warmup = config.warmup;
   warmup.ragged = ragged();
+  warmup.prepared_bytes_max = config.prepared_bytes_max;
   ASSIGN_OR_RETURN(warmup_, WarmUp(*session_, probe, pipeline_.get(), warmup, clock));
   inputs_ = pipeline_ == nullptr ? session_->inputs() : pipeline_->inputs();
   outputs_ = pipeline_ == nullptr ? warmup_.outputs : pipeline_->outputs();

@@ -2,6 +2,7 @@
 #include "model/warmup.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/strings.h"
 #include "batching/run_place.h"
@@ -81,11 +82,27 @@ TimeNs MeasurePrepare(const Subject& subject, const Clock& clock) {
   return least.ok() ? least.value() : 0;
 }
 
-std::int64_t LargestBatch(const WarmupConfig& config, bool batchable, std::int64_t row_bytes) {
-  if (!batchable) return 1;
-  if (config.max_batch_size > 0) return config.max_batch_size;
+// Rows that may stand prepared in a thread's memory at once.
+std::int64_t PreparedRowsMax(const WarmupConfig& config, const Pipeline* pipeline) {
+  const bool bounded = pipeline != nullptr && pipeline->prepares() && config.prepared_bytes_max > 0;
+  if (!bounded) return std::numeric_limits<std::int64_t>::max();
+  return pipeline->RowsWithin(std::max(config.prepared_bytes_max, kBatchBytesMax));
+}
+
+// Says in the report why it is less than what is configured, where it is.
+std::int64_t LargestBatch(const WarmupConfig& config, const Pipeline* pipeline,
+                          std::int64_t row_bytes, WarmupReport& report) {
+  if (!report.batchable) return 1;
+  const std::int64_t prepared = PreparedRowsMax(config, pipeline);
+  if (config.max_batch_size > prepared) {
+    report.batchable_reason =
+        StrCat("max_batch_size is ", config.max_batch_size, ", but ", prepared,
+               prepared == 1 ? " row becomes" : " rows become",
+               " by preprocessing as much as a request may be long (max_message_bytes)");
+  }
+  if (config.max_batch_size > 0) return std::min(config.max_batch_size, prepared);
   std::int64_t size = kBatchSizeMax;
-  while (size > 1 && size > kBatchBytesMax / row_bytes) size /= 2;
+  while (size > 1 && (size > kBatchBytesMax / row_bytes || size > prepared)) size /= 2;
   return size;
 }
 
@@ -234,7 +251,7 @@ Result<WarmupReport> WarmUp(Session& session, const ProbeReport& probe, const Pi
         std::max<std::int64_t>(1, ProbeRowBytes(session.inputs(), probe.recipe));
     const std::int64_t usable =
         Measure({.session = session, .pipeline = pipeline, .ragged = config.ragged}, probe.recipe,
-                LargestBatch(config, probe.batchable, row_bytes), clock, report);
+                LargestBatch(config, pipeline, row_bytes, report), clock, report);
     const bool chosen = config.max_batch_size == 0;
     report.max_batch_size = chosen ? ChooseMaxBatchSize(report.durations) : usable;
     report.work_max = report.max_batch_size;

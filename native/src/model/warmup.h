@@ -29,6 +29,8 @@ struct WarmupConfig {
   // False where the session computes on a device: a loop must never wait for one.
   bool runs_on_cpu = true;
   const Ragged* ragged = nullptr;  // inputs that differ in length; null where there are none
+  // That a batch may become by preprocessing, or 64 MiB where that is more; 0: any.
+  std::int64_t prepared_bytes_max = 0;
 };
 
 struct WarmupReport {

@@ -109,13 +109,6 @@ bool Pipeline::makes_one_length() const {
          });
 }
 
-std::optional<std::size_t> Pipeline::AnswerOf(std::size_t model_output) const {
-  if (!finishes()) return model_output;
-  const auto found = std::ranges::find(output_passes_, model_output, &Pass::from);
-  if (found == output_passes_.end()) return std::nullopt;
-  return found->to;
-}
-
 bool Pipeline::brief() const {
   const auto chain_brief = [](const auto& part) { return part.chain.transform->brief(); };
   return std::ranges::all_of(before_, chain_brief) && std::ranges::all_of(behind_, chain_brief);
@@ -161,7 +154,7 @@ Status Pipeline::Prepare(std::span<const TensorView> inputs, PipelineWork& work,
         transform->Run(work.from_, rows, work.arena(), work.ScratchOf(transform), work.to_);
     if (!status.ok()) {
       if (before.chain.from.size() > 1) return status;
-      return {status.code(), StrCat("input '", before.chain.from[0], "': ", status.message())};
+      return status.Under(StrCat("input '", before.chain.from[0], "': "));
     }
     for (std::size_t i = 0; i < before.to.size(); ++i) model_inputs[before.to[i]] = work.to_[i];
   }

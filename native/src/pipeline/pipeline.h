@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -68,8 +67,6 @@ class Pipeline final {
   const TransformPort& made(std::size_t model_input) const { return made_[model_input]; }
   // One chain alone makes tensors whose length each request decides: they all have the same.
   bool makes_one_length() const;
-  // Where one of the model's outputs stands among outputs(); nothing where a chain takes it.
-  std::optional<std::size_t> AnswerOf(std::size_t model_output) const;
   // Its cost is a few microseconds a row, whatever is sent.
   bool brief() const;
   // A batch is best prepared as one.

@@ -185,32 +185,36 @@ class PipelineBuilder final {
                                .dtype = ports[i].dtype,
                                .shape = WithRows(rows_like.shape[0], ports[i].row_shape),
                                .first_dim_symbolic = rows_like.first_dim_symbolic};
-      ASSIGN_OR_RETURN(const std::size_t at, AddInput(place.first_step(), spec));
+      ASSIGN_OR_RETURN(const std::size_t at, AddInput(place.chain(), spec));
       before.from.push_back(at);
     }
     return {};
   }
 
-  // Its place in inputs_, where it may stand already.
-  Result<std::size_t> AddInput(const std::string& who, const TensorSpec& spec) {
+  // Its place in inputs_, where it may stand already. `chain` is empty where no chain takes it.
+  Result<std::size_t> AddInput(const std::string& chain, const TensorSpec& spec) {
     std::vector<TensorSpec>& inputs = pipeline_->inputs_;
     const TensorSpec* const there = Find(inputs, spec.name);
     if (there == nullptr) {
       inputs.push_back(spec);
+      takers_.push_back(chain);
       return inputs.size() - 1;
     }
-    if (there->dtype != spec.dtype || there->shape != spec.shape) {
-      return InvalidArgument(StrCat(who, ": takes '", spec.name, "' as ", Describe(spec),
-                                    ", something before it as ", Describe(*there)));
+    const auto at = static_cast<std::size_t>(there - inputs.data());
+    if (there->dtype == spec.dtype && there->shape == spec.shape) return at;
+    if (!chain.empty()) {
+      return InvalidArgument(StrCat(chain, ".from: takes '", spec.name, "' as ", Describe(spec),
+                                    ", ", takers_[at], " takes it as ", Describe(*there)));
     }
-    return static_cast<std::size_t>(there - inputs.data());
+    return InvalidArgument(StrCat(takers_[at], ".from: takes '", spec.name, "' as ",
+                                  Describe(*there), ", and the model has an input of that name, ",
+                                  Describe(spec), ", which no chain makes; name it otherwise"));
   }
 
   Status PassInputs() {
     for (std::size_t i = 0; i < model_inputs_.size(); ++i) {
       if (!made_[i].empty()) continue;
-      ASSIGN_OR_RETURN(const std::size_t at,
-                       AddInput("the model, whose input no chain makes", model_inputs_[i]));
+      ASSIGN_OR_RETURN(const std::size_t at, AddInput("", model_inputs_[i]));
       pipeline_->input_passes_.push_back({.from = at, .to = i});
     }
     return {};
@@ -315,8 +319,9 @@ class PipelineBuilder final {
   const std::span<const TensorSpec> model_inputs_;
   const std::span<const TensorSpec> model_outputs_;
   std::unique_ptr<Pipeline> pipeline_{new Pipeline()};
-  std::vector<std::string> made_;  // of each input of the model: by which chain
-  std::vector<bool> taken_;        // of each of its outputs
+  std::vector<std::string> made_;    // of each input of the model: by which chain
+  std::vector<std::string> takers_;  // of each input that clients send: the first chain
+  std::vector<bool> taken_;          // of each of its outputs
 };
 
 Result<std::unique_ptr<Pipeline>> Pipeline::Create(PipelineDeclaration declaration,

@@ -31,9 +31,7 @@ Result<std::vector<TransformPort>> ChainTransform::OutputsFor(
   std::vector<TransformPort> ports(inputs.begin(), inputs.end());
   for (const ChainLink& link : links_) {
     Result<std::vector<TransformPort>> made = link.transform->OutputsFor(ports);
-    if (!made.ok()) {
-      return Status(made.status().code(), StrCat(link.path, ": ", made.status().message()));
-    }
+    if (!made.ok()) return made.status().Under(link.path + ": ");
     ports = std::move(made).value();
     CHECK_EQ(ports.size(), link.output_count);
   }

@@ -51,7 +51,7 @@ class RowTransform final : public Transform {
           reader.Next(), memory.subspan(row_bytes * static_cast<std::size_t>(row), row_bytes),
           row_scratch);
       if (status.ok()) continue;
-      return {status.code(), StrCat("row ", row, ": ", status.message())};
+      return status.Under(StrCat("row ", row, ": "));
     }
     return {};
   }

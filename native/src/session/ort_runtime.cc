@@ -168,8 +168,7 @@ Result<std::unique_ptr<Session>> OrtRuntime::CreateSession(const SessionConfig& 
       api_, cpu_memory_.get(), OrtHandle<ort_abi::Session>(raw, api_.ReleaseSession),
       facts.data_dependent_operator);
   if (!session.ok()) {
-    return Status(session.status().code(),
-                  StrCat(CannotLoad(config.model_path), ": ", session.status().message()));
+    return session.status().Under(CannotLoad(config.model_path) + ": ");
   }
   return std::unique_ptr<Session>(std::move(session).value());
 }

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <new>
 
+#include "base/align.h"
+
 namespace penstock {
 namespace {
 
 constexpr std::size_t kBlockMin = std::size_t{64} << 10;
-
-std::size_t Padded(std::size_t size) {
-  return (size + TensorArena::kAlignment - 1) / TensorArena::kAlignment * TensorArena::kAlignment;
-}
 
 }  // namespace
 
@@ -19,8 +17,9 @@ void TensorArena::Free::operator()(std::byte* memory) const {
 }
 
 std::span<std::byte> TensorArena::Get(std::size_t size) {
-  const std::size_t needed = Padded(size);
+  const std::size_t needed = AlignedUp(size, kAlignment);
   if (blocks_.empty() || blocks_.back().size - used_ < needed) {
+    full_ += used_;
     AddBlock(std::max({needed, capacity_, kBlockMin}));
   }
   std::byte* const at = blocks_.back().memory.get() + used_;
@@ -29,9 +28,17 @@ std::span<std::byte> TensorArena::Get(std::size_t size) {
 }
 
 void TensorArena::Clear() {
-  used_ = 0;
-  if (blocks_.size() <= 1) return;
-  const std::size_t size = capacity_;
+  used_max_ = std::max(used_max_, full_ + used_);
+  used_ = full_ = 0;
+  if (blocks_.size() > 1) BecomeOneBlock(capacity_);
+  if (++runs_ < kRunsRemembered) return;
+  const std::size_t enough = std::max(used_max_, kBlockMin);
+  if (capacity_ / 4 > enough) BecomeOneBlock(enough);
+  used_max_ = 0;
+  runs_ = 0;
+}
+
+void TensorArena::BecomeOneBlock(std::size_t size) {
   blocks_.clear();
   capacity_ = 0;
   AddBlock(size);

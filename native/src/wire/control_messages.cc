@@ -286,6 +286,7 @@ std::string EncodeListModelsResponse(std::span<const ModelReport> models) {
     for (const std::string& chain : model.preprocessing) writer.add_string(14, chain);
     for (const std::string& chain : model.postprocessing) writer.add_string(15, chain);
     for (const TensorReport& input : model.raw_inputs) AddTensorReport(writer, 16, input);
+    AddString(writer, 17, model.ragged);
   }
   return bytes;
 }

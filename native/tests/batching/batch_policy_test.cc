@@ -101,6 +101,7 @@ struct ChoiceCase {
   std::int64_t rows_max;
   std::size_t given_up, taken;
   bool deadline_bound;
+  bool more_wait = false;
 };
 
 std::vector<Candidate> Times(std::size_t n, TimeNs deadline, std::int64_t rows = 1) {
@@ -122,6 +123,8 @@ TEST(BatchPolicyTest, ChooseBatch_Table) {
       {"more rows than a batch run alone", {{.rows = 20}, {.rows = 1}}, 8, 0, 1, false},
       {"the deadline bounds the batch", Times(8, 12'000), 8, 0, 5, true},
       {"one urgent is worth waiting for", Then(Times(1, 7'000), Times(3, 100'000)), 8, 0, 1, true},
+      {"but not where a full batch waits behind", Then(Times(1, 7'000), Times(7, 100'000)), 8, 1, 7,
+       false, true},
       {"one urgent before many is given up", Then(Times(1, 7'000), Times(40, 60'000)), 64, 1, 40,
        false},
       {"all are too late", Times(4, 2'000), 8, 0, 0, true},
@@ -133,7 +136,8 @@ TEST(BatchPolicyTest, ChooseBatch_Table) {
   const ServiceTime service_time(kLine);
   for (const ChoiceCase& test : cases) {
     SCOPED_TRACE(test.name);
-    const BatchChoice choice = ChooseBatch(test.by_deadline, test.rows_max, service_time, 0);
+    const BatchChoice choice = ChooseBatch(
+        test.by_deadline, service_time, {.rows_max = test.rows_max, .more_wait = test.more_wait});
     EXPECT_EQ(choice.taken, test.taken);
     if (test.taken == 0) continue;
     EXPECT_EQ(choice.given_up, test.given_up);
@@ -142,7 +146,7 @@ TEST(BatchPolicyTest, ChooseBatch_Table) {
 }
 
 // Against every batch there is: none brings more answers in time for its time, unless it leaves
-// time for all others.
+// time for all others and nobody else waits.
 TEST(BatchPolicyTest, ChooseBatch_IsTheBestThereIs) {
   const std::uint64_t seed = RandomSource::Seed(3);
   SCOPED_TRACE(seed);
@@ -150,6 +154,7 @@ TEST(BatchPolicyTest, ChooseBatch_IsTheBestThereIs) {
   const ServiceTime service_time(kLine);
   for (int round = 0; round < 2000; ++round) {
     std::vector<Candidate> candidates(1 + random.Below(12));
+    const bool more_wait = random.OneIn(2);
     for (Candidate& candidate : candidates) {
       candidate.deadline = static_cast<TimeNs>(random.Below(40'000));
     }
@@ -172,10 +177,11 @@ TEST(BatchPolicyTest, ChooseBatch_IsTheBestThereIs) {
         if (run <= candidates[first].deadline) best = std::max(best, rate(first, n));
       }
     }
-    const BatchChoice choice = ChooseBatch(candidates, 64, service_time, 0);
+    const BatchChoice choice =
+        ChooseBatch(candidates, service_time, {.rows_max = 64, .more_wait = more_wait});
     const double chosen = choice.taken == 0 ? 0 : rate(choice.given_up, choice.taken);
     const std::size_t next = choice.given_up + choice.taken;
-    if (choice.taken > 0 && lost(choice.given_up) == 0 && next < candidates.size()) {
+    if (!more_wait && choice.taken > 0 && lost(choice.given_up) == 0 && next < candidates.size()) {
       const auto after = static_cast<std::int64_t>(candidates.size() - next);
       const TimeNs both = service_time.PredictHigh(static_cast<std::int64_t>(choice.taken)) +
                           service_time.PredictHigh(after);

@@ -107,6 +107,33 @@ TEST_F(PriorityClassTest, RowsAhead_IsWhatRunsBefore) {
   PopClients(32);
 }
 
+TEST_F(PriorityClassTest, CallsThatCost_CountAsRows) {
+  for (int i = 0; i < 20; ++i) {
+    Push(1);
+    Push(2);
+  }
+  // Half a row for each of its calls, run or not.
+  for (int i = 0; i < 20; ++i) waiting_.Charge(waiting_.FlowOf(2), 0.5, 100);
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(1), kNever), 20 + 11) << "ten turns are spent";
+  EXPECT_EQ(waiting_.RowsAhead(waiting_.FlowOf(2), kNever), 20 + 20);
+  const std::string order = PopClients(20);
+  EXPECT_EQ(std::ranges::count(order, '2'), 5) << order;
+  PopClients(20);
+}
+
+TEST_F(PriorityClassTest, DebtOfAClient_IsBounded) {
+  Push(1);
+  PopClients(1);
+  for (int i = 0; i < 1000; ++i) waiting_.Charge(waiting_.FlowOf(2), 1, 8);
+  for (int i = 0; i < 10; ++i) {
+    Push(1);
+    Push(2);
+  }
+  const std::string order = PopClients(12);
+  EXPECT_GE(std::ranges::count(order, '2'), 2) << order;
+  PopClients(8);
+}
+
 TEST_F(PriorityClassTest, RandomRemovals_KeepTheOrder) {
   const std::uint64_t seed = RandomSource::Seed(5);
   SCOPED_TRACE(seed);

@@ -31,6 +31,16 @@ TEST(ServiceTimeTest, LargeAndLongRuns_AreInterpolatedLikeOthers) {
   EXPECT_NEAR(static_cast<double>(time.Predict(std::int64_t{1} << 25)), 10e9, 0.1e9);
 }
 
+TEST(ServiceTimeTest, RunsOfHundredsOfThousandsOfElements_AreToldApart) {
+  ServiceTime time;
+  for (int i = 0; i < 50; ++i) {
+    time.Observe(200'000, 1 * kSecond);
+    time.Observe(1'000'000, 5 * kSecond);
+  }
+  EXPECT_EQ(time.Predict(200'000), 1 * kSecond);
+  EXPECT_EQ(time.Predict(1'000'000), 5 * kSecond);
+}
+
 TEST(ServiceTimeTest, PredictHigh_IsNeverBelowTheMean) {
   ServiceTime time(kDurations);
   for (const std::int64_t rows : {1, 2, 3, 4, 10, 16, 40}) {
@@ -99,6 +109,30 @@ TEST(ServiceTimeTest, Quantiles_RestWhereTheyShould) {
   EXPECT_NEAR(static_cast<double>(bucket.p50_ns), 1500, 75);
   EXPECT_NEAR(static_cast<double>(bucket.p90_ns), 1900, 75);
   EXPECT_NEAR(static_cast<double>(bucket.p99_ns), 1990, 75);
+}
+
+// One bucket, runs of all its sizes: a large one takes longer, which is no reason to expect it of
+// a small one.
+TEST(ServiceTimeTest, Quantiles_AreOfRunsOfOneSize) {
+  const auto law = [](std::int64_t rows) { return 5'000'000 + rows * 550'000; };
+  const std::vector<BatchDuration> warm = {
+      {1, law(1)}, {8, law(8)}, {16, law(16)}, {32, law(32)}, {64, law(64)}};
+  ServiceTime time(warm);
+  for (int i = 0; i < 1000; ++i) {
+    const std::int64_t rows = i % 2 == 0 ? 36 : 60;
+    time.Observe(rows, law(rows));
+  }
+  EXPECT_NEAR(static_cast<double>(time.PredictHigh(48)), static_cast<double>(law(48)),
+              0.05 * law(48));
+}
+
+// From 64 rows to 36: what the large ones took is no quantile of the small ones.
+TEST(ServiceTimeTest, Quantiles_MoveWithTheMean) {
+  const auto law = [](std::int64_t rows) { return 5'000'000 + rows * 550'000; };
+  ServiceTime time(std::vector<BatchDuration>{{32, law(32)}, {64, law(64)}});
+  for (int i = 0; i < 1000; ++i) time.Observe(64, law(64));
+  for (int i = 0; i < 60; ++i) time.Observe(36, law(36));
+  EXPECT_LE(static_cast<double>(time.PredictHigh(36)) / law(36), 1.2) << "1.5 is a run of 64";
 }
 
 TEST(ServiceTimeTest, Fit_FindsTheLine) {

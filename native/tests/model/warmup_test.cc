@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "support/fake_session.h"
+#include "support/fake_transform.h"
 #include "support/manual_clock.h"
 #include "support/strings.h"
 
@@ -155,6 +156,38 @@ TEST(WarmUp, LargeRows_AreNotTriedInBatchesBeyondMemory) {
   // 4 MiB a row: 64 MiB are 16 rows.
   FakeSession session({Spec("x", {-1, 1 << 20})}, {Spec("y", {-1, 1 << 20})}, Echo(clock, 0, 1000));
   EXPECT_EQ(MustWarmUp(session, {}, clock).durations.back().first, 16);
+}
+
+// A row may become 8 MiB: 128 MiB are 16 rows, and less than 64 MiB is no bound for a batch.
+TEST(WarmUp, RowsThatBecomeLarge_AreNotGroupedBeyondMemory) {
+  ManualClock clock;
+  FakeSession session({Spec("a", {-1, 4})}, {Spec("y", {-1, 4})}, Echo(clock, 3000, 1000));
+  PipelineDeclaration declaration;
+  auto transform = std::make_shared<FakeTransform>();
+  transform->takes = {{.dtype = DataType::kBytes, .row_shape = {}}};
+  transform->makes = {{.dtype = DataType::kFp32, .row_shape = {4}}};
+  transform->row_bytes_max = 8 << 20;
+  declaration.preprocessing.push_back(
+      {.from = {"x"}, .to = {"a"}, .steps = {"fake"}, .transform = transform});
+  const auto pipeline = Pipeline::Create(declaration, session.inputs(), session.outputs());
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status().ToString();
+  const ProbeReport probe = ProbeBatching(session);
+  const auto warm_up = [&](std::int64_t max_batch_size, std::int64_t prepared_bytes_max) {
+    Result<WarmupReport> report =
+        WarmUp(session, probe, pipeline.value().get(),
+               {.max_batch_size = max_batch_size, .prepared_bytes_max = prepared_bytes_max}, clock);
+    CHECK(report.ok());
+    return std::move(report).value();
+  };
+  const WarmupReport many = warm_up(64, 128 << 20);
+  EXPECT_EQ(many.max_batch_size, 16);
+  EXPECT_EQ(many.batchable_reason,
+            "max_batch_size is 64, but 16 rows become by preprocessing as much as a request may be "
+            "long (max_message_bytes)");
+  EXPECT_EQ(warm_up(64, 1 << 20).max_batch_size, 8);
+  EXPECT_EQ(warm_up(12, 128 << 20).batchable_reason, "");
+  EXPECT_EQ(warm_up(0, 1 << 20).durations.back().first, 8);
+  EXPECT_EQ(warm_up(20, 0).max_batch_size, 20) << "no bound is given";
 }
 
 TEST(WarmUp, ImpossibleDeclaredShape_IsNotAllocated) {

@@ -71,8 +71,8 @@ TEST(PipelineCreateTest, DeclarationThatDoesNotFit_IsRefusedWithWhere) {
   EXPECT_EQ(before(Chain("image", "picture", Doubled())),
             "preprocessing[0].to: the model has no input 'picture'; it takes 'pixels', 'bias'");
   EXPECT_EQ(before(Chain("bias", "pixels", Doubled())),
-            "the model, whose input no chain makes: takes 'bias' as FP32 [-1,1], something before "
-            "it as FP32 [-1,2]");
+            "preprocessing[0].from: takes 'bias' as FP32 [-1,2], and the model has an input of "
+            "that name, FP32 [-1,1], which no chain makes; name it otherwise");
   PipelineChain two = Chain("a", "pixels", Doubled());
   two.from.emplace_back("b");
   EXPECT_EQ(before(two), "preprocessing[0].from: names 2 tensors, the first step takes 1");
@@ -100,6 +100,14 @@ TEST(PipelineCreateTest, TwoChainsForOneInput_AreRefused) {
       WhyNot({.preprocessing = {Chain("a", "pixels", Doubled()), Chain("b", "pixels", Doubled())},
               .postprocessing = {}}),
       "preprocessing[1].to: input 'pixels' is made by preprocessing[0], too");
+}
+
+TEST(PipelineCreateTest, TwoChainsThatTakeAnInputDifferently_AreRefused) {
+  EXPECT_EQ(
+      WhyNot({.preprocessing = {Chain("a", "pixels", Doubled()), Chain("a", "bias", Doubled({1}))},
+              .postprocessing = {}}),
+      "preprocessing[1].from: takes 'a' as FP32 [-1,1], preprocessing[0] takes it as FP32 "
+      "[-1,2]");
 }
 
 TEST(PipelineCreateTest, RawRequestsThatCouldNotBeTold_AreRefused) {
@@ -174,8 +182,6 @@ TEST_F(PipelineTest, Prepare_InputsOfOneChainWithOtherRows_AreRefused) {
 TEST_F(PipelineTest, Finish_MakesAnswers_AndPassesWhatNoChainTakes) {
   Make({.preprocessing = {}, .postprocessing = {Chain("scores", "doubled", Doubled())}});
   EXPECT_EQ(NamesOf(pipeline_->outputs()), (std::vector<std::string>{"doubled", "raw"}));
-  EXPECT_EQ(pipeline_->AnswerOf(0), std::nullopt);
-  EXPECT_EQ(pipeline_->AnswerOf(1), 1);
   auto finished = pipeline_->Finish({}, Ran({1, 2, 3, 4}), work_);
   ASSERT_TRUE(finished.ok()) << finished.status().ToString();
   const SessionOutputs& outputs = *finished.value();

@@ -54,9 +54,10 @@ class VirtualServer final {
  public:
   // `drift`: how much its speed changes from run to run, on top of their own variation. A change
   // lasts for some ten runs, as where neighbours come and go; 0.03 makes runs 7 % longer or
-  // shorter.
-  explicit VirtualServer(const std::vector<ServiceLaw>& laws, double drift = 0)
-      : laws_(laws), drift_(drift) {
+  // shorter. `call_cost`: by how much each call that comes makes the run under way longer.
+  explicit VirtualServer(const std::vector<ServiceLaw>& laws, double drift = 0,
+                         TimeNs call_cost = 3 * kMicrosecond)
+      : laws_(laws), drift_(drift), call_cost_(call_cost) {
     for (const ServiceLaw& law : laws) {
       queues_.push_back(std::make_unique<BatchQueue>(session_, OptionsFor(law)));
       scheduler_.Add(*queues_.back());
@@ -96,8 +97,6 @@ class VirtualServer final {
     VirtualSource* source = nullptr;
   };
 
-  static constexpr TimeNs kCallCost = 3 * kMicrosecond;
-
   static BatchQueue::Options OptionsFor(const ServiceLaw& law) {
     BatchQueue::Options options = {.model = "m",
                                    .limits = {.batchable = true, .rows_max = law.rows_max},
@@ -114,7 +113,7 @@ class VirtualServer final {
   }
 
   void Arrive(VirtualSource& source) {
-    run_ends_ += run_ends_ == kNever ? 0 : kCallCost;
+    run_ends_ += run_ends_ == kNever ? 0 : call_cost_;
     ++source.offered;
     auto& call = calls_.emplace_back(std::make_unique<Call>());
     call->source = &source;
@@ -168,6 +167,7 @@ class VirtualServer final {
 
   const std::vector<ServiceLaw> laws_;
   const double drift_;
+  const TimeNs call_cost_;
   double log_speed_ = 0;
   std::mt19937_64 random_{1};
   FakeSession session_{{}, {}, [](auto, auto&) -> Status { return {}; }};

@@ -57,6 +57,7 @@ class ModelListing:
     max_batch_size: int | None = None
     execution: str | None = None
     execution_reason: str | None = None
+    ragged: str | None = None
     probe_note: str | None = None
     l1_us: float | None = None
     lmax_us: float | None = None
@@ -77,6 +78,7 @@ def listing_of(report: _core.ModelReport) -> ModelListing:
         max_batch_size=report.max_batch_size,
         execution=report.execution,
         execution_reason=report.execution_reason,
+        ragged=report.ragged,
         probe_note=report.probe_note,
         l1_us=report.l1_us,
         lmax_us=report.lmax_us,
@@ -164,6 +166,7 @@ def _own(message: bytes) -> ModelListing:
         max_batch_size=_number(fields, 8),
         execution=last_text(fields, 9),
         execution_reason=last_text(fields, 10),
+        ragged=last_text(fields, 17),
         probe_note=last_text(fields, 11),
         l1_us=_double(fields, 12),
         lmax_us=_double(fields, 13),

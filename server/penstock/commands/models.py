@@ -98,6 +98,7 @@ def _details(listing: ModelListing) -> list[str]:
     found += [
         (batching, listing.batchable_reason or ""),
         (f"runs {listing.execution}", listing.execution_reason or ""),
+        ("ragged", listing.ragged or ""),
         ("warm-up", listing.probe_note or ""),
         ("providers", ", ".join(listing.providers or ())),
     ]

@@ -22,6 +22,8 @@ struct DecodeLimits {
   std::int64_t memory_bytes_max = std::int64_t{64} << 20;
 };
 
+enum class HuffmanChoice : std::uint8_t { kQuicker, kOurs, kLibrary };
+
 struct DecodeOptions {
   DecodeLimits limits;
   bool grey = false;
@@ -30,6 +32,8 @@ struct DecodeOptions {
   // Opt-in: a JPEG may be decoded at a half, a quarter or an eighth of its size, as long as the
   // result is not smaller than the framing's resized picture. Quicker; not the reference's bytes.
   const FramingSpec* scaled_for = nullptr;
+  // Who decodes a JPEG's Huffman codes. The results are the same; only tests ask for one of them.
+  HuffmanChoice huffman = HuffmanChoice::kQuicker;
 };
 
 // A decoded picture, as it is to be seen.

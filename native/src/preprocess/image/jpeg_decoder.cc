@@ -17,6 +17,7 @@
 // clang-format on
 
 #include "preprocess/image/decode.h"
+#include "preprocess/image/jpeg_entropy.h"
 
 namespace penstock::preprocess {
 namespace {
@@ -26,6 +27,7 @@ struct Outline {
   bool complete = false;       // an end marker follows the first scan
   std::int64_t scans = 0;      // at most so many
   std::size_t data_bytes = 0;  // of entropy-coded data, at most
+  bool odd_stuffing = false;   // two 0xFF and a zero, where one 0xFF is right
   int orientation = 1;
 };
 
@@ -55,7 +57,7 @@ class JpegOutline final {
         outline.orientation = Orientation(at + 4, length - 2);
       }
       if (marker == kStartOfScan) {
-        ReadScans(at, outline);
+        ReadScans(at, at + 2 + length, outline);
         return outline;
       }
       at += 2 + length;
@@ -78,17 +80,20 @@ class JpegOutline final {
     return ExifOrientation(data_ + at + sizeof kExif, length - sizeof kExif);
   }
 
-  // Coded data never holds 0xFF followed by a marker's byte, so that every scan that a decoder can
-  // meet is counted here.
-  void ReadScans(std::size_t first, Outline& outline) const {
-    outline.data_bytes = size_ - first;
-    std::size_t at = first;
+  // From the first scan's header and the data behind it. Coded data never hold 0xFF followed by a
+  // marker's byte, so that every scan that a decoder can meet is counted here, and that none of
+  // them can be read past the end marker.
+  void ReadScans(std::size_t header, std::size_t data, Outline& outline) const {
+    outline.data_bytes = size_ - header;
+    outline.scans = 1;
+    std::size_t at = data;
     while (at + 1 < size_) {
       const void* const found = std::memchr(data_ + at, 0xFF, size_ - at - 1);
       if (found == nullptr) break;
       at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - data_) + 1;
       if (data_[at] == kStartOfScan) ++outline.scans;
       if (data_[at] == kEndOfImage) outline.complete = true;
+      if (data_[at] == 0xFF && at + 1 < size_ && data_[at + 1] == 0) outline.odd_stuffing = true;
     }
   }
 
@@ -143,6 +148,7 @@ class JpegDecoder final : public JpegFile {
     if (!outline->complete) return Broken("the file ends inside the picture");
     if (!Try([&] { ReadHeader(); })) return Broken(error_.text.data());
     if (options_.orient) raw_.orientation = outline->orientation;
+    own_huffman_ = HasOwnHuffman(*outline);
     RETURN_IF_ERROR(CheckHeader(*outline));
     ChooseScale();
     if (!Try([&] { jpeg_calc_output_dimensions(&info_); })) return Broken(error_.text.data());
@@ -227,6 +233,22 @@ class JpegDecoder final : public JpegFile {
     return {};
   }
 
+  bool HasOwnHuffman(const Outline& outline) const {
+    // What libjpeg makes of such data depends on how many bytes it had read ahead.
+    if (outline.odd_stuffing) return false;
+    // Making our larger tables takes about 3 us, which is what they save by then.
+    constexpr std::size_t kWorthBytes = 4096;
+    switch (options_.huffman) {
+      case HuffmanChoice::kOurs:
+        return true;
+      case HuffmanChoice::kLibrary:
+        return false;
+      case HuffmanChoice::kQuicker:
+        break;
+    }
+    return outline.data_bytes >= kWorthBytes;
+  }
+
   void ChooseScale() {
     if (options_.scaled_for == nullptr) return;
     Size seen = raw_.full_size;
@@ -250,8 +272,7 @@ class JpegDecoder final : public JpegFile {
   }
 
   void ReadPixels(std::uint8_t* const* rows, JDIMENSION count) {
-    if (!started_) jpeg_start_decompress(&info_);
-    started_ = true;
+    if (!started_) Start();
     // libjpeg does not write to the pointers, though it does not say so.
     auto* const pointers = const_cast<JSAMPARRAY>(rows);
     for (JDIMENSION done = 0; done < count;) {
@@ -259,9 +280,17 @@ class JpegDecoder final : public JpegFile {
     }
   }
 
+  void Start() {
+    jpeg_start_decompress(&info_);
+    started_ = true;
+    if (own_huffman_) entropy_ = JpegEntropy::Replace(info_);
+  }
+
   const std::span<const std::byte> file_;
   const DecodeOptions& options_;
   RawPicture raw_;
+  std::unique_ptr<JpegEntropy> entropy_;
+  bool own_huffman_ = false;
   bool started_ = false;
   ErrorManager error_;
   jpeg_decompress_struct info_{};

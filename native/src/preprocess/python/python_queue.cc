@@ -10,7 +10,7 @@ namespace penstock::preprocess {
 namespace {
 
 Status Stopped() {
-  return {StatusCode::kUnavailable, "the server stops, and a Python step had not ended"};
+  return Unavailable("the server stops, and a Python step had not ended");
 }
 
 // Whether `shape` is `rows` rows of what `port` declares.
@@ -158,7 +158,7 @@ Status PythonQueue::GiveUp(Batch& batch, Status why) {
   batch.state_ = State::kGivenUp;
   // Those behind it look whether they are to wait any longer.
   done_.notify_all();
-  return why;
+  return std::move(why).AsFinal();
 }
 
 void PythonQueue::EndRuns(PythonStep& step) {

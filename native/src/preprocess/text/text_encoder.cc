@@ -79,7 +79,7 @@ Status TextEncoder::EncodeRows(std::span<const std::string_view> first,
       __builtin_prefetch(first[i + 2].data() + 2 * kCacheLine);
     }
     status = Encode(first[i], second.empty() ? nullptr : &second[i], *scratch, encoded);
-    if (!status.ok()) status = {status.code(), StrCat("row ", i, ": ", status.message())};
+    if (!status.ok()) status = status.Under(StrCat("row ", i, ": "));
   }
   const auto is_long = [](std::string_view text) { return text.size() > kKeptTextBytes; };
   if (std::ranges::any_of(first, is_long) || std::ranges::any_of(second, is_long)) scratch.reset();

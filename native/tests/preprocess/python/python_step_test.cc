@@ -95,7 +95,9 @@ TEST_F(PythonStepTest, AnswerThatIsNotAsDeclared_FailsAndSaysWhyToWhoPulled) {
 TEST_F(PythonStepTest, Failure_IsHandedOn) {
   const std::shared_ptr<const Transform> transform = Make(kPatientMs);
   Pull([](PythonBatch& batch) { batch.Fail(3, "row 0: too short"); });
-  EXPECT_EQ(Run(*transform).ToString(), "INVALID_ARGUMENT: row 0: too short");
+  const Status status = Run(*transform);
+  EXPECT_EQ(status.ToString(), "INVALID_ARGUMENT: row 0: too short");
+  EXPECT_FALSE(status.final()) << "without that row the others are well";
 }
 
 TEST_F(PythonStepTest, TooSlow_IsGivenUpAndNobodyWaitsBehindIt) {
@@ -113,8 +115,11 @@ TEST_F(PythonStepTest, TooSlow_IsGivenUpAndNobodyWaitsBehindIt) {
   JoinAll();
   EXPECT_EQ(status.ToString(),
             "INTERNAL: a Python step of the model took longer than it may, 20 ms (timeout_ms)");
-  EXPECT_EQ(Run(*patient).ToString(),
+  EXPECT_TRUE(status.final()) << "the batch is not to be tried in halves";
+  const Status behind = Run(*patient);
+  EXPECT_EQ(behind.ToString(),
             "INTERNAL: a Python step of the model waits behind one that does not end");
+  EXPECT_TRUE(behind.final());
   // What it was computed from is its own, and what it answers now is nobody's.
   EXPECT_EQ(std::memcmp(held->inputs()[0].data.data(), values_.data(), 8), 0);
   std::string message;
