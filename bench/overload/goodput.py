@@ -1,13 +1,12 @@
-"""How much is answered in time, how quickly it recovers, and what a lone call pays."""
+"""How much is answered in time, and how quickly it recovers."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
-from pathlib import Path
 
 from bench import take_all
-from bench.overload.model import BATCH_MAX, bare_duration_after, bare_durations, make_model
+from bench.overload.model import BATCH_MAX, bare_durations, make_model
 from bench.overload.setting import (
     DEADLINE_MS,
     REST_MIB_MAX,
@@ -20,8 +19,7 @@ from bench.overload.setting import (
     rss_mib,
     serving,
 )
-from bench.workload import MODEL_NAME as SMALL_MODEL
-from bench.workload import make_model as make_small_model
+from bench.overload.tax import latency_tax
 
 _GOODPUT_MIN = {2: 0.97, 4: 0.95, 10: 0.90}
 _REFUSED_MS_MAX = 5
@@ -33,8 +31,8 @@ def rows(bench: Bench) -> Iterator[Row]:
     durations = bare_durations(model, bench.server_core)
     line = take_all.fit(durations)
     print(f"bare session: l(b) = {line.t0_s * 1e3:.2f} + {line.row_s * 1e3:.3f} * b ms", flush=True)
+    yield latency_tax(bench, model, durations[0][1])
     with serving(bench, model) as setting:
-        yield latency_tax(setting, bench, model, durations[0][1])
         yield slo_goodput(setting, line)
         for multiple in _GOODPUT_MIN:
             yield overload(setting, multiple)
@@ -91,32 +89,6 @@ def slo_goodput(setting: Setting, line: take_all.Line) -> Row:
         target=">= 0.95",
         measured=f"{share:.3f} ({min(found):.3f} to {max(found):.3f})",
         passed=share >= 0.95,
-    )
-
-
-def latency_tax(setting: Setting, bench: Bench, model: Path, l1_s: float) -> Row:
-    """The median latency of a server that runs 5 % of the time, against bare runs as far apart.
-
-    5 % of the capacity would be half of the time here, since a full batch costs a row a tenth of
-    what a lone one costs: half of the calls would meet a run under way, whoever serves them.
-    """
-    pause_s = l1_s / 0.05
-    flags = ["--rate", f"{1 / pause_s:.1f}", "--duration", f"{4 * setting.duration_s}s"]
-    taxes = []
-    for _ in range(setting.rounds):
-        bare_s = bare_duration_after(pause_s, model, bench.server_core, runs=31)
-        taxes.append(float(load(setting, *flags)["p50_ms"]) * 1e3 - bare_s * 1e6)
-        print(f"5 % load: {taxes[-1]:.0f} us above a bare run of {bare_s * 1e3:.2f} ms", flush=True)
-    tax = statistics.median(taxes)
-    # What the way there and back costs on a machine that went to sleep in between.
-    with serving(bench, make_small_model(bench.out)) as small:
-        trip_us = float(load(small, *flags, model=SMALL_MODEL)["p50_ms"]) * 1e3
-    return Row(
-        what="median latency of a server that runs 5 % of the time, above a bare run",
-        target="<= 100 us",
-        measured=f"{tax:.0f} us ({min(taxes):.0f} to {max(taxes):.0f}); "
-        f"a call to a model of 3 us, as seldom: {trip_us:.0f} us",
-        passed=tax <= 100,
     )
 
 

@@ -106,16 +106,22 @@ def answered_p99_ms(measured: Figures) -> float:
     return float(measured["latency"]["max_ms"])
 
 
-def metric(setting: Setting, name: str) -> float:
-    """The sum of a metric's samples."""
+def metrics(setting: Setting) -> dict[str, float]:
+    """Every sample, by its name with its labels."""
     url = f"http://127.0.0.1:{setting.http_port}/metrics"
     with urllib.request.urlopen(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    starts = (f"{name}{{", f"{name} ")
-    values = [line.rpartition(" ")[2] for line in lines if line.startswith(starts)]
+    samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def metric(setting: Setting, name: str) -> float:
+    """The sum of a metric's samples."""
+    samples = metrics(setting).items()
+    values = [value for sample, value in samples if sample.partition("{")[0] == name]
     if not values:
         raise RuntimeError(f"/metrics has no {name}")
-    return sum(float(value) for value in values)
+    return sum(values)
 
 
 def rss_mib(setting: Setting) -> float:
