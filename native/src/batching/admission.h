@@ -19,18 +19,28 @@ struct AdmissionFacts {
   TimeNs free_in = 0;           // until a run of this model may begin; 0: one may now
   double servers = 1;       // runs at once that this model may count on, a share being a fraction
   double arrival_rate = 0;  // rows a nanosecond, refused ones as well
+  double refill_rate = 0;   // of them such as could take the place of this one, were it refused
 };
 
-// When an answer due at `deadline` is to be expected. Batches ahead count with their mean, which
-// adds up; its own with what nine of ten stay within, and with those that will have arrived by the
-// time it is taken: promised a smaller one, the first in the queue would have no time for a large
-// batch, and under load all would run in small ones, which carry less.
-TimeNs PredictFinish(const AdmissionFacts& facts, TimeNs deadline, const ServiceTime& service_time);
+// What a request may be told.
+struct Forecast {
+  TimeNs finish = 0;    // when its answer is to be expected
+  TimeNs promised = 0;  // the latest answer that is promised: some time before the deadline
 
-// Whether an answer at `finish` is early enough to be promised for `deadline`. A tenth of the time
-// is kept back: under overload every answer is due at the end of its time, and a prediction that is
-// a little off would make all of them late instead of few.
-bool InTime(TimeNs finish, TimeNs deadline, TimeNs now);
+  bool in_time() const { return finish <= promised; }
+};
+
+// Of a request due at `deadline`. Batches ahead count with their mean, which adds up; its own with
+// what nine of ten stay within, and with those that will have arrived by the time it is taken:
+// promised a smaller one, the first in the queue would have no time for a large batch, and under
+// load all would run in small ones, which carry less.
+//
+// A tenth of the time is kept back: under overload every answer is due at the end of its time, and
+// a prediction that is a little off would make all of them late instead of few. More is kept back
+// where others would fill a batch in part of the time there is for it: who is refused is replaced
+// by one that comes later and has more time to spare, and a slow run makes nobody late.
+Forecast PredictAnswer(const AdmissionFacts& facts, TimeNs deadline,
+                       const ServiceTime& service_time);
 
 // How long it will wait for what is ahead of it, in full batches.
 TimeNs PredictWait(const AdmissionFacts& facts, const ServiceTime& service_time);

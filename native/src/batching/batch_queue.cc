@@ -51,15 +51,17 @@ Status BatchQueue::AdmitInTime(const QueueEntry& entry, const Flow& flow,
                                AdmissionFacts& facts) const {
   if (entry.deadline == kNever) return AdmitPatient(entry, flow, facts);
   facts.rows_ahead = RowsAhead(entry, flow, kNever);
-  TimeNs finish = PredictFinish(facts, entry.deadline, service_time_);
-  if (InTime(finish, entry.deadline, facts.now)) return {};
+  Forecast forecast = PredictAnswer(facts, entry.deadline, service_time_);
+  if (forecast.in_time()) return {};
   // Not behind all of its client's: once more, exactly.
   facts.rows_ahead = RowsAhead(entry, flow, entry.deadline);
-  finish = PredictFinish(facts, entry.deadline, service_time_);
-  if (InTime(finish, entry.deadline, facts.now)) return {};
+  forecast = PredictAnswer(facts, entry.deadline, service_time_);
+  if (forecast.in_time()) return {};
   return ResourceExhausted(StrCat("model '", options_.model, "' is busy: an answer is expected in ",
-                                  (finish - facts.now) / kMicrosecond, " us, the deadline is in ",
-                                  (entry.deadline - facts.now) / kMicrosecond, " us"));
+                                  (forecast.finish - facts.now) / kMicrosecond, " us, at most ",
+                                  (forecast.promised - facts.now) / kMicrosecond, " us of the ",
+                                  (entry.deadline - facts.now) / kMicrosecond,
+                                  " us until the deadline are promised"));
 }
 
 // A client may take up eight times the room that is left, so that one alone never fills the queue
@@ -94,6 +96,11 @@ Status BatchQueue::Judge(QueueEntry& entry, const Flow& flow, const AdmissionFac
   facts.arrival_rate = arrival_rate_.At(facts.now);
   // What others will bring comes after it, and is left out where it would make it late.
   if (ClassOf(entry).Modest(flow, facts.arrival_rate, facts.now)) facts.arrival_rate = 0;
+  // Its client's own later calls may take its place, but for patient ones, which give way to it;
+  // another's would take its share.
+  if (ClassOf(entry).Alone(flow)) {
+    facts.refill_rate = std::min(facts.arrival_rate, flow.due_arrivals.At(facts.now));
+  }
   Status status;
   if (entry.deadline <= facts.now) {
     ++counts_.expired;
@@ -116,6 +123,7 @@ Status BatchQueue::Admit(QueueEntry& entry, const AdmissionFacts& facts, double 
   arrival_rate_.Note(entry.work(), facts.now);
   Flow& flow = ClassOf(entry).FlowOf(entry.client);
   flow.arrivals.Note(entry.work(), facts.now);
+  if (entry.deadline != kNever) flow.due_arrivals.Note(entry.work(), facts.now);
   RETURN_IF_ERROR(Judge(entry, flow, facts, jitter));
   ClassOf(entry).Push(entry, flow);
   arrivals_.PushBack(entry);

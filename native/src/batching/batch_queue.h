@@ -97,7 +97,9 @@ class BatchQueue final {
 
   bool empty() const { return size_ == 0; }
   std::int64_t size() const { return size_; }
-  std::int64_t rows_waiting() const;
+  std::int64_t rows_waiting() const;  // in what QueueEntry::work counts
+  // The most that a batch takes of that.
+  std::int64_t RowsMax(bool contended) const;
   QueueEntry* oldest() { return arrivals_.front(); }
   const QueueCounts& counts() const { return counts_; }
 
@@ -135,7 +137,6 @@ class BatchQueue final {
   PriorityClass* FirstClass();
   QueueEntry* Pop(PriorityClass& from);
   void PutBack(QueueEntry& entry);
-  std::int64_t RowsMax(bool contended) const;
   Status Judge(QueueEntry& entry, const Flow& flow, const AdmissionFacts& facts, double jitter);
   Status AdmitInTime(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;
   Status AdmitPatient(const QueueEntry& entry, const Flow& flow, AdmissionFacts& facts) const;

@@ -25,6 +25,7 @@ struct Flow {
   double rows_served = 0;
   QueueDelay delay;
   ArrivalRate arrivals;
+  ArrivalRate due_arrivals;  // of those with a deadline
   std::size_t active_index = 0;
 };
 
@@ -53,6 +54,9 @@ class PriorityClass final {
   }
   // Whether the client asks for less than half of its fair share of `arrival_rate`.
   bool Modest(const Flow& flow, double arrival_rate, TimeNs now) const;
+
+  // Whether no other client waits.
+  bool Alone(const Flow& flow) const { return active_.size() == (flow.heap.empty() ? 0 : 1); }
 
   bool empty() const { return active_.empty(); }
   std::int64_t rows_waiting() const { return rows_waiting_; }

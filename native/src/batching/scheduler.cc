@@ -15,9 +15,9 @@ Scheduler::Slot& Scheduler::SlotOf(const BatchQueue& queue) {
   return slots_[queue.index()];
 }
 
-TimeNs Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
+Scheduler::Outlook Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
   EntryList refused;
-  TimeNs busy_for = 0;
+  Outlook outlook;
   {
     const std::lock_guard<std::mutex> lock(mu_);
     Slot& slot = SlotOf(queue);
@@ -30,11 +30,12 @@ TimeNs Scheduler::Enqueue(BatchQueue& queue, EntryList& entries) {
           closed_ ? Unavailable("no more requests are run") : queue.Admit(*entry, facts, Jitter());
       if (!entry->result.status.ok()) refused.PushBack(*entry);
     }
-    if (!ThreadFree()) busy_for = FirstEndIn(nullptr, now);
+    if (!ThreadFree()) outlook.busy_for = FirstEndIn(nullptr, now);
+    outlook.room_left = queue.rows_waiting() < queue.RowsMax(facts.contended);
   }
   entries.Splice(refused);
   work_.notify_one();
-  return busy_for;
+  return outlook;
 }
 
 // Who was idle has no credit for it.

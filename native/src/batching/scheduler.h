@@ -25,10 +25,15 @@ class Scheduler final {
   // Before any other call; `queue` outlives the scheduler.
   void Add(BatchQueue& queue);
 
+  // What entries that were queued wait for.
+  struct Outlook {
+    // Until the first of the threads, all of which are busy, is expected to be free; 0: one is.
+    TimeNs busy_for = 0;
+    bool room_left = true;  // in the queue's next batch
+  };
   // Moves entries from `entries` into the queue; what is left there is refused, its result says
-  // why: no room, no prospect of an answer in time, or closed. Returns how long until the first of
-  // the threads, all of which are busy, is expected to be free; 0 where one is.
-  TimeNs Enqueue(BatchQueue& queue, EntryList& entries);
+  // why: no room, no prospect of an answer in time, or closed.
+  Outlook Enqueue(BatchQueue& queue, EntryList& entries);
 
   // True: the entry was still waiting and is not any more. False: it was taken, and will be
   // delivered.

@@ -124,7 +124,9 @@ void InlineRunner::HandOver(Pending& pending) {
        entry = pending.entries.Next(*entry)) {
     entry->handed_over = true;
   }
-  outcome_.busy_for = scheduler_.Enqueue(model.queue(), pending.entries);
+  const Scheduler::Outlook outlook = scheduler_.Enqueue(model.queue(), pending.entries);
+  outcome_.busy_for = outlook.busy_for;
+  outcome_.room_left |= outlook.room_left;
   while (QueueEntry* refused = pending.entries.PopFront()) {
     outcome_.refused = true;
     refused->Deliver();

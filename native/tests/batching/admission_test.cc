@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<BatchDuration, 2> kLine = {{{1, 5 * kMillisecond}, {8, 12 * kMillisecond}}};
 
 TimeNs FinishMs(const AdmissionFacts& facts, TimeNs deadline_ms = 1000) {
-  return PredictFinish(facts, deadline_ms * kMillisecond, ServiceTime(kLine)) / kMillisecond;
+  return PredictAnswer(facts, deadline_ms * kMillisecond, ServiceTime(kLine)).finish / kMillisecond;
 }
 
 TEST(AdmissionTest, PredictFinish_Table) {
@@ -53,12 +53,30 @@ TEST(AdmissionTest, PredictFinish_CountsThoseWhoWillCome) {
       12 + 15);
 }
 
-TEST(AdmissionTest, InTime_KeepsATenthBack) {
-  EXPECT_TRUE(InTime(90, 100, 0));
-  EXPECT_FALSE(InTime(91, 100, 0));
-  EXPECT_TRUE(InTime(190, 200, 100));
-  EXPECT_FALSE(InTime(191, 200, 100));
-  EXPECT_TRUE(InTime(kNever, kNever, 5));
+TimeNs PromisedMs(const AdmissionFacts& facts, TimeNs deadline_ms) {
+  return PredictAnswer(facts, deadline_ms * kMillisecond, ServiceTime(kLine)).promised /
+         kMillisecond;
+}
+
+TEST(AdmissionTest, Promised_KeepsATenthBack) {
+  EXPECT_EQ(PromisedMs({}, 100), 90);
+  EXPECT_EQ(PromisedMs({.now = 100 * kMillisecond}, 200), 190);
+  EXPECT_TRUE((Forecast{.finish = 90, .promised = 90}.in_time()));
+  EXPECT_FALSE((Forecast{.finish = 91, .promised = 90}.in_time()));
+}
+
+// Of 36 ms that may be promised, eight rows run for 15.
+TEST(AdmissionTest, Promised_KeepsMoreBackWhereBatchesFillEarly) {
+  constexpr double kEachMs = 1.0 / kMillisecond;
+  const auto promised_ms = [](double refill_rate, TimeNs free_in = kMillisecond) {
+    return PromisedMs(
+        {.rows_max = 8, .free_in = free_in, .arrival_rate = 1, .refill_rate = refill_rate}, 40);
+  };
+  EXPECT_EQ(promised_ms(8 * kEachMs), 28) << "19 ms to spare: half a run of them";
+  EXPECT_EQ(promised_ms(0.8 * kEachMs), 35) << "1 ms to spare, if it fills half as quickly";
+  EXPECT_EQ(promised_ms(0.7 * kEachMs), 36) << "none";
+  EXPECT_EQ(promised_ms(0), 36) << "nobody would take its place";
+  EXPECT_EQ(promised_ms(8 * kEachMs, 0), 36) << "it runs now";
 }
 
 TEST(AdmissionTest, RetryAfter_IsTheDrainTimeWithAFifthOfJitter) {

@@ -45,7 +45,7 @@ void ExpectGoodput(std::span<const Case> cases) {
     // Where the machine drifts, what was promised just before it slowed down is late. Where it does
     // not, part of a batch that took longer than nearly all.
     const auto answered = static_cast<double>(sources[0].latencies.size());
-    EXPECT_LE(static_cast<double>(sources[0].late), (load.drift > 0 ? 0.02 : 0.001) * answered);
+    EXPECT_LE(static_cast<double>(sources[0].late), (load.drift > 0 ? 0.003 : 0.001) * answered);
   }
 }
 
@@ -66,12 +66,13 @@ TEST(GoodputTest, OfferedMoreThanCapacity_DeliversNearlyAllOfIt) {
 
 // Promised only what the batch of the moment takes (rows ahead in full batches, then those of its
 // own), such a queue would fill until its first have no time for a large batch: 0.63 to 0.67.
+// Promised nine tenths of their time, up to 1 % would be late.
 TEST(GoodputTest, MachineThatDrifts_StillRunsLargeBatches) {
   constexpr Load kMany = {
       .law = {.t0 = 5600 * kMicrosecond, .per_row = 560 * kMicrosecond, .rows_max = 64},
       .drift = 0.03};
   ExpectGoodput(
-      std::vector<Case>{{At(kMany, 2), 0.95}, {At(kMany, 4), 0.93}, {At(kMany, 10), 0.85}});
+      std::vector<Case>{{At(kMany, 2), 0.97}, {At(kMany, 4), 0.96}, {At(kMany, 10), 0.92}});
 }
 
 // It cannot: what arrives late in one run makes up the next.

@@ -46,7 +46,7 @@ class SchedulerTest : public testing::Test {
     entry.deadline = deadline;
     EntryList list;
     list.PushBack(entry);
-    busy_for_ = scheduler_.Enqueue(queue, list);
+    outlook_ = scheduler_.Enqueue(queue, list);
     refused_ = !list.empty();
     list.PopFront();
     return entry;
@@ -57,8 +57,8 @@ class SchedulerTest : public testing::Test {
   Scheduler scheduler_{clock_, 2};
   std::vector<std::unique_ptr<BatchQueue>> queues_;
   std::vector<std::unique_ptr<TestEntry>> entries_;
-  bool refused_ = false;  // the last one enqueued
-  TimeNs busy_for_ = 0;   // as it was told
+  bool refused_ = false;        // the last one enqueued
+  Scheduler::Outlook outlook_;  // as it was told
 };
 
 TEST_F(SchedulerTest, TryBegin_TakesAFreeInstanceUnlessSomebodyWaits) {
@@ -80,6 +80,15 @@ TEST_F(SchedulerTest, TryBegin_TakesAFreeInstanceUnlessSomebodyWaits) {
   EXPECT_FALSE(scheduler_.TryBegin(queue, own, second));
 }
 
+TEST_F(SchedulerTest, Enqueue_TellsWhetherTheNextBatchHasRoom) {
+  BatchQueue& queue = AddQueue({.limits = {.batchable = true, .rows_max = 2}});
+  TestEntry& first = Enqueue(queue, 1);
+  EXPECT_TRUE(outlook_.room_left);
+  TestEntry& second = Enqueue(queue, 1);
+  EXPECT_FALSE(outlook_.room_left);
+  for (TestEntry* entry : {&first, &second}) EXPECT_TRUE(scheduler_.Remove(queue, *entry));
+}
+
 TEST_F(SchedulerTest, Enqueue_TellsWhenTheFirstOfBusyThreadsIsFree) {
   BatchQueue& slow = AddQueue({.instance_count = 1, .durations = {{1, 30 * kMillisecond}}});
   BatchQueue& fast = AddQueue({.instance_count = 1, .durations = {{1, 10 * kMillisecond}}});
@@ -89,15 +98,15 @@ TEST_F(SchedulerTest, Enqueue_TellsWhenTheFirstOfBusyThreadsIsFree) {
   Enqueue(slow, clock_.Now());
   ASSERT_TRUE(scheduler_.TryNext(clock_.Now(), taken[0], wake_at));
   TestEntry& behind = Enqueue(slow, clock_.Now());
-  EXPECT_EQ(busy_for_, 0) << "it waits for the only instance, but a thread is free";
+  EXPECT_EQ(outlook_.busy_for, 0) << "it waits for the only instance, but a thread is free";
   Enqueue(fast, clock_.Now());
   ASSERT_TRUE(scheduler_.TryNext(clock_.Now(), taken[1], wake_at));
   clock_.Advance(4 * kMillisecond);
   TestEntry& last = Enqueue(slow, clock_.Now());
-  EXPECT_EQ(busy_for_, 6 * kMillisecond) << "the thread of the fast model";
+  EXPECT_EQ(outlook_.busy_for, 6 * kMillisecond) << "the thread of the fast model";
   clock_.Advance(kSecond);
   TestEntry& later = Enqueue(slow, clock_.Now());
-  EXPECT_EQ(busy_for_, 1) << "overdue: any moment";
+  EXPECT_EQ(outlook_.busy_for, 1) << "overdue: any moment";
   for (const Scheduler::Taken& each : taken) scheduler_.Done(each);
   for (TestEntry* entry : {&behind, &last, &later}) {
     EXPECT_TRUE(scheduler_.Remove(slow, *entry));

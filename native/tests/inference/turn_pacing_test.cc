@@ -24,13 +24,23 @@ TEST(TurnPacingTest, Refusals_RestWhereOneFollowsAnother) {
 TEST(TurnPacingTest, CallsThatJoinedAQueue_RestForHalfOfTheRunAhead) {
   TurnPacing pacing(/*shares_cores=*/true);
   const auto rest = [&pacing](TimeNs busy_for) {
-    return pacing.RestAfter({.busy_for = busy_for}, kSecond);
+    return pacing.RestAfter({.busy_for = busy_for, .room_left = true}, kSecond);
   };
   EXPECT_EQ(rest(kRun), TurnPacing::kRestMax);
   EXPECT_EQ(rest(3 * kMillisecond), 1500 * kMicrosecond);
   EXPECT_EQ(rest(2 * TurnPacing::kRestMin), TurnPacing::kRestMin);
   EXPECT_EQ(rest(2 * TurnPacing::kRestMin - 2), 0) << "too short to be worth it";
   EXPECT_EQ(rest(0), 0) << "a compute thread is free, or nothing joined";
+}
+
+TEST(TurnPacingTest, CallsThatFillTheNextBatch_RestForTheRunAhead) {
+  TurnPacing pacing(/*shares_cores=*/true);
+  const auto rest = [&pacing](TimeNs busy_for) {
+    return pacing.RestAfter({.busy_for = busy_for, .room_left = false}, kSecond);
+  };
+  EXPECT_EQ(rest(kRun), TurnPacing::kRestMax);
+  EXPECT_EQ(rest(1500 * kMicrosecond), 1500 * kMicrosecond);
+  EXPECT_EQ(rest(TurnPacing::kRestMin - 1), 0) << "too short to be worth it";
 }
 
 TEST(TurnPacingTest, LoopsWithACoreLeftToThem_DoNotRestForAQueue) {
