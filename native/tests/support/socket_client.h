@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/unique_fd.h"
 #include "support/http2_client.h"
+#include "support/wait_for.h"
 
 namespace penstock {
 
@@ -108,15 +109,5 @@ class SocketClient final {
   std::string unsent_;
   bool ended_ = false;
 };
-
-// Waits for a condition that another thread brings about, for thirty seconds at most.
-inline bool WaitFor(const std::function<bool()>& done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    poll(nullptr, 0, 1);
-  }
-  return true;
-}
 
 }  // namespace penstock
