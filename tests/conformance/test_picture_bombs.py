@@ -34,6 +34,15 @@ def scans(count: int) -> bytes:
     return file[:first] + file[first:second] * count + file[second:]
 
 
+def hidden_scans(count: int) -> bytes:
+    """The same, with all scans but the last in what is a segment only to whoever takes its first
+    two bytes for a marker. Decoders pass over them, and read what follows."""
+    file = scans(count)
+    last = file.rindex(b"\xff\xda")
+    assert last < 0xFF00
+    return file[:2] + b"\xff\x00" + last.to_bytes(2, "big") + file[2:]
+
+
 def with_size(file: bytes, width: int, height: int) -> bytes:
     """A JPEG whose frame header claims another size."""
     at = file.index(b"\xff\xc0") + 5
@@ -61,6 +70,7 @@ BOMBS = {
     "jpeg_empty": (with_size(JPEG, 0, 120), "broken JPEG"),
     "jpeg_80k_scans": (scans(80_000), "scans, the limit is 64 (max_scans)"),
     "jpeg_65_scans": (scans(65), "scans, the limit is 64 (max_scans)"),
+    "jpeg_65_hidden_scans": (hidden_scans(65), "no picture data follow its headers"),
     "nothing": (b"", "neither a JPEG nor a PNG file: 0 bytes"),
 }  # fmt: skip
 

@@ -70,8 +70,10 @@ class JpegOutline final {
   static constexpr std::uint8_t kStartOfScan = 0xDA;
   static constexpr std::uint8_t kEndOfImage = 0xD9;
 
+  // 0x00 is no marker: libjpeg passes over it, and over nothing behind it. Scans would else hide in
+  // what passed for a segment here.
   static bool HasNoLength(std::uint8_t marker) {
-    return marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8);
+    return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8);
   }
 
   int Orientation(std::size_t at, std::size_t length) const {
