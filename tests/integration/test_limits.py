@@ -63,7 +63,7 @@ def test_calls_that_wait_long_in_their_socket_are_refused_by_their_headers(
 ) -> None:
     """A run without end holds the loop for 0.6 s of every turn, whatever the machine. Beside so
     many others a connection gets 8 KiB of a turn: what it sent takes six turns, and fits into the
-    socket however small TCP keeps its buffer."""
+    smallest buffers that Linux gives a TCP connection by itself."""
     flags = ["--execution", "inline", "--io-threads", "1", "--compute-threads", "1"]
     flags += ["--run-timeout", "600ms", "--http-port", "0"]
     server = start_server("loop", "mlp", flags=flags)

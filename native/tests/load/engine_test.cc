@@ -1,5 +1,6 @@
 // LoadRun against servers of this process: good, slow, wrong, silent ones. Real sockets on
-// loopback. Only OpenLoop_ServerStalls asserts on time, because that is what it is about.
+// loopback. Only OpenLoop_ServerStalls asserts on time, because that is what it is about: from below,
+// and one load against the other.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -122,7 +123,7 @@ class Staller {
   TimeNs stalled_in_ = -1;
 };
 
-TEST(LoadRun, OpenLoop_ServerStalls_P99ShowsWhatClosedLoopHides) {
+TEST(LoadRun, OpenLoop_ServerStalls_TailShowsWhatClosedLoopHides) {
   TestServer server(Staller{});
   LoadOptions open = OpenLoop(server.port(), 500, 3);
   open.arrivals = Arrivals::kConstant;
@@ -137,7 +138,7 @@ TEST(LoadRun, OpenLoop_ServerStalls_P99ShowsWhatClosedLoopHides) {
   closed.duration_s = 3;
   const LoadResult flattering = Measure(std::move(closed));
   EXPECT_GT(flattering.latency.max_us, 70'000);
-  EXPECT_LT(flattering.latency.PercentileUs(99), 20'000);
+  EXPECT_LT(2 * flattering.latency.PercentileUs(95), honest.latency.PercentileUs(95));
 }
 
 TEST(LoadRun, Statuses_EachHasItsOwnCount) {
