@@ -156,12 +156,14 @@ std::int64_t Measure(const Subject& subject, ProbeInputs::Recipe recipe, std::in
 }
 
 // Of a ragged model: how much of what may be grouped is worth it, and the rows that come with it.
-void LimitWork(const WarmupConfig& config, WarmupReport& report) {
+void LimitWork(const WarmupConfig& config, const Pipeline* pipeline, WarmupReport& report) {
   report.work_max = std::max(ChooseMaxBatchSize(report.durations), kRunLengthMin);
   if (config.max_batch_size > 0) {
     report.work_max = std::max(report.work_max, report.max_batch_size * kRunLengthMin);
   } else {
-    report.max_batch_size = std::max<std::int64_t>(report.work_max / kRunLengthMin, 1);
+    // Rows are as long as they are said to be; what they become is bounded by their number alone.
+    report.max_batch_size = std::clamp<std::int64_t>(report.work_max / kRunLengthMin, 1,
+                                                     PreparedRowsMax(config, pipeline));
   }
 }
 
@@ -255,7 +257,7 @@ Result<WarmupReport> WarmUp(Session& session, const ProbeReport& probe, const Pi
     const bool chosen = config.max_batch_size == 0;
     report.max_batch_size = chosen ? ChooseMaxBatchSize(report.durations) : usable;
     report.work_max = report.max_batch_size;
-    if (config.ragged != nullptr) LimitWork(config, report);
+    if (config.ragged != nullptr) LimitWork(config, pipeline, report);
   }
   if (!report.durations.empty()) report.l1_ns = report.durations.front().second;
   for (const auto& [rows, duration] : report.durations) {

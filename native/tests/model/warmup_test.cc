@@ -158,23 +158,31 @@ TEST(WarmUp, LargeRows_AreNotTriedInBatchesBeyondMemory) {
   EXPECT_EQ(MustWarmUp(session, {}, clock).durations.back().first, 16);
 }
 
-// A row may become 8 MiB: 128 MiB are 16 rows, and less than 64 MiB is no bound for a batch.
+// A chain that makes rows of `row_shape`, and up to 8 MiB of each.
+std::unique_ptr<Pipeline> MakingLargeRows(const Session& session, const Shape& row_shape) {
+  auto transform = std::make_shared<FakeTransform>();
+  transform->takes = {{.dtype = DataType::kBytes, .row_shape = {}}};
+  transform->makes = {{.dtype = DataType::kFp32, .row_shape = row_shape}};
+  transform->row_bytes_max = 8 << 20;
+  PipelineDeclaration declaration;
+  declaration.preprocessing.push_back({.from = {"x"},
+                                       .to = {session.inputs()[0].name},
+                                       .steps = {"fake"},
+                                       .transform = std::move(transform)});
+  auto made = Pipeline::Create(std::move(declaration), session.inputs(), session.outputs());
+  CHECK(made.ok());
+  return std::move(made).value();
+}
+
+// 128 MiB are 16 rows, and less than 64 MiB is no bound for a batch.
 TEST(WarmUp, RowsThatBecomeLarge_AreNotGroupedBeyondMemory) {
   ManualClock clock;
   FakeSession session({Spec("a", {-1, 4})}, {Spec("y", {-1, 4})}, Echo(clock, 3000, 1000));
-  PipelineDeclaration declaration;
-  auto transform = std::make_shared<FakeTransform>();
-  transform->takes = {{.dtype = DataType::kBytes, .row_shape = {}}};
-  transform->makes = {{.dtype = DataType::kFp32, .row_shape = {4}}};
-  transform->row_bytes_max = 8 << 20;
-  declaration.preprocessing.push_back(
-      {.from = {"x"}, .to = {"a"}, .steps = {"fake"}, .transform = transform});
-  const auto pipeline = Pipeline::Create(declaration, session.inputs(), session.outputs());
-  ASSERT_TRUE(pipeline.ok()) << pipeline.status().ToString();
+  const std::unique_ptr<Pipeline> pipeline = MakingLargeRows(session, {4});
   const ProbeReport probe = ProbeBatching(session);
   const auto warm_up = [&](std::int64_t max_batch_size, std::int64_t prepared_bytes_max) {
     Result<WarmupReport> report =
-        WarmUp(session, probe, pipeline.value().get(),
+        WarmUp(session, probe, pipeline.get(),
                {.max_batch_size = max_batch_size, .prepared_bytes_max = prepared_bytes_max}, clock);
     CHECK(report.ok());
     return std::move(report).value();
@@ -489,6 +497,25 @@ TEST(WarmupTest, RaggedModel_IsTimedByRowsAndLength) {
   EXPECT_EQ(configured.max_batch_size, 4);
   EXPECT_EQ(configured.durations.back().first, 4 * 64) << "longer ones were refused";
   EXPECT_FALSE(chosen.run_inline);
+}
+
+// Short ones may be as many as carry the work, but for what each may become.
+TEST(WarmupTest, RaggedRowsThatBecomeLarge_AreNotGroupedBeyondMemory) {
+  ManualClock clock;
+  FakeSession session({Spec("a", {-1, -1})}, {Spec("y", {-1, -1})},
+                      [&clock](std::span<const TensorView> inputs, FakeOutputs& outputs) -> Status {
+                        const Shape& shape = inputs[0].shape;
+                        clock.Advance(kMillisecond + shape[0] * shape[1] * 10 * kMicrosecond);
+                        outputs.Add(inputs[0].dtype, shape, inputs[0].data);
+                        return {};
+                      });
+  const std::unique_ptr<Pipeline> pipeline = MakingLargeRows(session, {-1});
+  const Ragged ragged = {.inputs = {{.index = 0}}};
+  const Result<WarmupReport> report = WarmUp(session, ProbeBatching(session), pipeline.get(),
+                                             {.ragged = &ragged, .prepared_bytes_max = 1}, clock);
+  ASSERT_TRUE(report.ok());
+  EXPECT_GT(report.value().work_max, 8 * kRunLengthMin);
+  EXPECT_EQ(report.value().max_batch_size, 8) << "64 MiB";
 }
 
 }  // namespace
