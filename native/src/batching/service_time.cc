@@ -14,10 +14,12 @@ constexpr std::int64_t kMeanWeight = 16;
 constexpr std::int64_t kQuantileWeight = 64;
 constexpr std::int64_t kOutlierFactor = 4;
 
-// `time` times part / whole. In doubles: the product may be huge.
+// `time` times part / whole, ten years at most. In doubles: the product may be huge.
 TimeNs Share(TimeNs time, std::int64_t part, std::int64_t whole) {
-  return static_cast<TimeNs>(static_cast<double>(time) * static_cast<double>(part) /
-                             static_cast<double>(whole));
+  constexpr double kMost = 3.2e17;
+  const double share =
+      static_cast<double>(time) * static_cast<double>(part) / static_cast<double>(whole);
+  return static_cast<TimeNs>(std::min(share, kMost));
 }
 
 // Steps up by p and down by 1 - p in proportion, which rests where p of the runs are below.

@@ -98,7 +98,7 @@ std::int64_t LargestBatch(const WarmupConfig& config, const Pipeline* pipeline,
     report.batchable_reason =
         StrCat("max_batch_size is ", config.max_batch_size, ", but ", prepared,
                prepared == 1 ? " row becomes" : " rows become",
-               " by preprocessing as much as a request may be long (max_message_bytes)");
+               " by preprocessing as much as a batch may hold: max_message_bytes, 64 MiB at least");
   }
   if (config.max_batch_size > 0) return std::min(config.max_batch_size, prepared);
   std::int64_t size = kBatchSizeMax;

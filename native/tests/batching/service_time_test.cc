@@ -31,6 +31,14 @@ TEST(ServiceTimeTest, LargeAndLongRuns_AreInterpolatedLikeOthers) {
   EXPECT_NEAR(static_cast<double>(time.Predict(std::int64_t{1} << 25)), 10e9, 0.1e9);
 }
 
+TEST(ServiceTimeTest, LongerThanAnybodyWaits_IsStillATime) {
+  const std::array<BatchDuration, 1> minutes = {{{1, 240 * kSecond}}};
+  const ServiceTime time(minutes);
+  const TimeNs year = 365 * 24 * 3600 * kSecond;
+  EXPECT_GT(time.Predict(std::int64_t{1} << 40), year);
+  EXPECT_GT(time.Predict(std::int64_t{1} << 40) + time.PredictHigh(std::int64_t{1} << 40), year);
+}
+
 TEST(ServiceTimeTest, RunsOfHundredsOfThousandsOfElements_AreToldApart) {
   ServiceTime time;
   for (int i = 0; i < 50; ++i) {

@@ -189,9 +189,10 @@ TEST(WarmUp, RowsThatBecomeLarge_AreNotGroupedBeyondMemory) {
   };
   const WarmupReport many = warm_up(64, 128 << 20);
   EXPECT_EQ(many.max_batch_size, 16);
-  EXPECT_EQ(many.batchable_reason,
-            "max_batch_size is 64, but 16 rows become by preprocessing as much as a request may be "
-            "long (max_message_bytes)");
+  EXPECT_EQ(
+      many.batchable_reason,
+      "max_batch_size is 64, but 16 rows become by preprocessing as much as a batch may hold: "
+      "max_message_bytes, 64 MiB at least");
   EXPECT_EQ(warm_up(64, 1 << 20).max_batch_size, 8);
   EXPECT_EQ(warm_up(12, 128 << 20).batchable_reason, "");
   EXPECT_EQ(warm_up(0, 1 << 20).durations.back().first, 8);
