@@ -1,6 +1,6 @@
 // LoadRun against servers of this process: good, slow, wrong, silent ones. Real sockets on
-// loopback. Only OpenLoop_ServerStalls asserts on time, because that is what it is about: from below,
-// and one load against the other.
+// loopback. Only OpenLoop_ServerStalls asserts on time, because that is what it is about: from
+// below, and one load against the other.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
