@@ -9,17 +9,18 @@ from __future__ import annotations
 import socket
 import sys
 
+from bench.overload import bare
+
 
 def main() -> None:
     """Receives until it is stopped."""
     buffer = bytearray(int(sys.argv[1]))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        print(f"ready grpc=127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        while True:
-            connection, _ = listening.accept()
-            with connection:
-                while connection.recv_into(buffer):
-                    pass
+
+    def receive(connection: socket.socket) -> None:
+        while connection.recv_into(buffer):
+            pass
+
+    bare.serve(receive)
 
 
 if __name__ == "__main__":
